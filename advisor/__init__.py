@@ -1,0 +1,1 @@
+"""Roofwise's advisor: requirements, rules, recommendation, reports and the `advise` command."""

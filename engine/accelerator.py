@@ -1,0 +1,150 @@
+"""The accelerator spec: what its maker publishes about one chip, each figure with its unit and source."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .quantity import (
+    Bandwidth,
+    ByteEnergy,
+    Count,
+    FlopEnergy,
+    Frequency,
+    Identifier,
+    Key,
+    Length,
+    Model,
+    PerClock,
+    Power,
+    Price,
+    Rate,
+    Size,
+    Source,
+    Text,
+    Transfer,
+    Units,
+    Width,
+    Year,
+)
+from .units import factor
+
+Dtype = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp4", "int4"]
+"""Number formats of operands; the accumulator is not part of the name."""
+
+DTYPE_BYTES: dict[str, float] = {
+    "fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1, "fp4": 0.5, "int4": 0.5,
+}  # fmt: skip
+"""Bytes of one stored element. tf32 is a way to multiply 32-bit elements."""
+
+Kind = Literal["gpu", "tpu", "npu", "cpu", "dataflow", "edge"]
+
+
+class Memory(Model):
+    """Main memory: the level that `traffic` is counted at. A part left out is not published."""
+
+    type: Text
+    bandwidth: Bandwidth | None = None
+    capacity: Size | None = None
+    bus_width: Width | None = None
+    data_rate: Transfer | None = None
+
+
+class MatrixArray(Model):
+    """A weight-stationary systolic array: rows along the contraction, columns along the outputs."""
+
+    rows: Count
+    columns: Count
+
+
+class EnergyFloors(Model):
+    """Sourced floors below which no implementation can go; without them there is no lower bound on energy."""
+
+    power: Power
+    flop: FlopEnergy
+    byte: ByteEnergy
+
+
+class Accelerator(Model):
+    """One chip as its maker describes it. A field left out is unknown; it is never taken for 0."""
+
+    schema_: Annotated[str | None, Field(alias="$schema")] = None
+    id: Identifier
+    name: Text
+    vendor: Text
+    kind: Kind
+    family: Text
+    form_factor: Text | None = None
+    confidence: Literal["published", "modelled"] = "published"
+    sources: Annotated[dict[Key, Source], Field(min_length=1)]
+
+    released: Year | None = None
+    process_node: Length | None = None
+    peak_dense: Annotated[dict[Dtype, Rate], Field(min_length=1)]
+    flop_per_clock: dict[Dtype, PerClock] = {}
+    parallel_units: Units | None = None
+    matrix_array: MatrixArray | None = None
+    peak_clock: dict[Dtype | Literal["default"], Frequency] = {}
+    max_clock: Frequency | None = None
+
+    memory: Memory
+    last_level_cache: Size | None = None
+    on_chip_memory: Size | None = None
+    unit_memory: Size | None = None
+
+    tdp: Power | None = None
+    idle_power: Power | None = None
+    price: Price | None = None
+    energy_floors: EnergyFloors | None = None
+
+    not_published: dict[Key, Text] = {}
+    notes: list[Text] = []
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """Return the number formats with a published dense peak."""
+        return tuple(self.peak_dense)
+
+    def clock_hz(self, dtype: str) -> float | None:
+        """Return the clock behind the published peak of `dtype` [Hz], or None when no clock is published."""
+        clock = self.peak_clock.get(dtype) or self.peak_clock.get("default") or self.max_clock  # type: ignore[call-overload]
+        return None if clock is None else float(clock.si)
+
+    def peak_max_flop_per_s(self, dtype: str) -> float:
+        """Return pi_max [FLOP/s]: units x highest clock x FLOP per clock, never below the published peak.
+
+        Where lanes or clocks are not published: the published peak plus half of its last printed digit.
+        """
+        peak = self.peak_dense[dtype]  # type: ignore[index]
+        rounded_up = peak.si + half_last_digit(peak.value) * factor("rate", peak.unit)
+        per_clock = self.flop_per_clock.get(dtype)  # type: ignore[call-overload]
+        if per_clock is None or self.parallel_units is None or self.max_clock is None:
+            return rounded_up
+        return max(rounded_up, float(self.parallel_units.si * self.max_clock.si * per_clock.si))
+
+    @property
+    def cache_bytes(self) -> float | None:
+        """Return what the estimate counts as cache [B]: last-level cache plus software-managed memory, or None."""
+        known = [size.si for size in (self.last_level_cache, self.on_chip_memory) if size is not None]
+        return sum(known) if known else None
+
+    @property
+    def on_chip_bytes(self) -> float | None:
+        """Return C of the bound [B]: the cache plus the memory of every parallel unit, or None when unknown."""
+        if self.cache_bytes is None:
+            return None
+        local = 0.0 if self.unit_memory is None or self.parallel_units is None else self.unit_memory.si
+        return self.cache_bytes + local * (self.parallel_units.si if self.parallel_units else 0.0)
+
+
+def half_last_digit(value: float) -> float:
+    """Return half a unit of the last digit printed in `value`.
+
+    >>> half_last_digit(989.4), half_last_digit(125)
+    (0.05, 0.5)
+    """
+    decimals = 0 if float(value).is_integer() else -int(Decimal(repr(value)).as_tuple().exponent)
+    return 0.5 / math.pow(10.0, decimals)

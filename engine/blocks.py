@@ -1,0 +1,222 @@
+"""Blocks: short names for the groups of operators that papers repeat, so that a workload is as short as its paper's table."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from .ops import (
+    Activation,
+    Attention,
+    BatchNorm,
+    Conv2d,
+    Dim,
+    Elementwise,
+    LayerNorm,
+    Linear,
+    Operator,
+    Shape,
+    size_of,
+)
+from .quantity import Key, Model, Whole
+
+ActivationName = Literal["relu", "relu6", "gelu", "silu", "tanh", "sigmoid"]
+
+
+class Block(Model):
+    """Base of all blocks; `repeat` of them stand in a row."""
+
+    name: Key | None = None
+    repeat: Annotated[Whole, Field(ge=1, le=1000)] = 1
+
+    @abstractmethod
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return the operators of repetition `index` (from 0), named `name_...`, reading `source` of `shape`."""
+
+
+class _Chain:
+    """Collects operators in a row, each reading the one before unless it names its inputs."""
+
+    def __init__(self, prefix: str, source: str) -> None:
+        self.prefix, self.last = prefix, source
+        self.operators: list[Operator] = []
+
+    def add(self, suffix: str, kind: type[Operator], *inputs: str, **fields: Any) -> str:
+        self.last = f"{self.prefix}_{suffix}"
+        before = self.operators[-1].name if self.operators else None
+        names = inputs or ((before,) if before else ())
+        self.operators.append(kind(name=self.last, inputs=names, **fields))
+        return self.last
+
+
+class _Convolutions(_Chain):
+    """Convolutions as networks with batch normalisation write them: no bias, norm, activation."""
+
+    def conv(self, suffix: str, source: str, activation: str | None, **fields: Any) -> str:
+        self.add(suffix, Conv2d, source, op="conv2d", bias=False, **fields)
+        last = self.add(f"{suffix}_bn", BatchNorm, op="batch_norm")
+        return last if activation is None else self.activate(suffix, activation)
+
+    def activate(self, suffix: str, function: str) -> str:
+        return self.add(f"{suffix}_{function}", Activation, op="activation", function=function)
+
+    def residual(self, first: str, second: str) -> str:
+        return self.add("add", Elementwise, first, second, op="elementwise", function="add")
+
+
+def _shortcut(chain: _Convolutions, source: str, shape: Shape, out: int, stride: int) -> str:
+    """Return the name of the shortcut: the source itself, or its projection where shape changes (He et al. 2015, option B)."""
+    if stride == 1 and shape[0] == out:
+        return source
+    return chain.conv("shortcut", source, None, out_channels=out, kernel=1, stride=stride)
+
+
+class ConvNorm(Block):
+    """A convolution without bias, batch normalisation and an activation."""
+
+    op: Literal["conv_norm"]
+    out_channels: Dim
+    kernel: Dim
+    stride: Dim = 1
+    padding: Annotated[Whole, Field(ge=0, le=10**6)] = 0
+    groups: Dim = 1
+    activation: ActivationName | None = "relu"
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return convolution, norm and activation."""
+        chain = _Convolutions(name, source)
+        stride = self.stride if index == 0 else 1
+        chain.conv("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
+                   padding=self.padding, groups=self.groups)  # fmt: skip
+        return chain.operators
+
+
+class Bottleneck(Block):
+    """ResNet's bottleneck: 1x1, 3x3 (stride here, as torchvision has it), 1x1 to 4*width, and a residual."""
+
+    op: Literal["bottleneck"]
+    width: Dim
+    stride: Dim = 1
+    groups: Dim = 1
+    expansion: Dim = 4
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return three convolutions, the shortcut's where it changes shape, and the sum."""
+        width, stride = size_of(self.width, sizes), size_of(self.stride, sizes) if index == 0 else 1
+        out = width * size_of(self.expansion, sizes)
+        chain = _Convolutions(name, source)
+        shortcut = _shortcut(chain, source, shape, out, stride)
+        first = chain.conv("conv1", source, "relu", out_channels=width, kernel=1)
+        second = chain.conv("conv2", first, "relu", out_channels=width, kernel=3, stride=stride, padding=1, groups=self.groups)
+        third = chain.conv("conv3", second, None, out_channels=out, kernel=1)
+        chain.residual(third, shortcut)
+        chain.activate("out", "relu")
+        return chain.operators
+
+
+class BasicBlock(Block):
+    """ResNet's basic block: two 3x3 convolutions and a residual."""
+
+    op: Literal["basic_block"]
+    width: Dim
+    stride: Dim = 1
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return two convolutions, the shortcut's where it changes shape, and the sum."""
+        width, stride = size_of(self.width, sizes), size_of(self.stride, sizes) if index == 0 else 1
+        chain = _Convolutions(name, source)
+        shortcut = _shortcut(chain, source, shape, width, stride)
+        first = chain.conv("conv1", source, "relu", out_channels=width, kernel=3, stride=stride, padding=1)
+        second = chain.conv("conv2", first, None, out_channels=width, kernel=3, padding=1)
+        chain.residual(second, shortcut)
+        chain.activate("out", "relu")
+        return chain.operators
+
+
+class InvertedResidual(Block):
+    """MobileNet v2's inverted residual: widen by `expansion`, depthwise 3x3, narrow without activation."""
+
+    op: Literal["inverted_residual"]
+    expansion: Dim
+    out_channels: Dim
+    stride: Dim = 1
+    kernel: Dim = 3
+    activation: ActivationName = "relu6"
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return the convolutions, and the sum where input and output have one shape."""
+        expansion, kernel = size_of(self.expansion, sizes), size_of(self.kernel, sizes)
+        out, stride = size_of(self.out_channels, sizes), size_of(self.stride, sizes) if index == 0 else 1
+        wide = shape[0] * expansion
+        chain = _Convolutions(name, source)
+        last = source
+        if expansion > 1:
+            last = chain.conv("expand", last, self.activation, out_channels=wide, kernel=1)
+        last = chain.conv("depthwise", last, self.activation, out_channels=wide, kernel=kernel, stride=stride,
+                          padding=kernel // 2, groups=wide)  # fmt: skip
+        last = chain.conv("project", last, None, out_channels=out, kernel=1)
+        if stride == 1 and shape[0] == out:
+            chain.residual(last, source)
+        return chain.operators
+
+
+class _Transformer(Block):
+    """What encoder and decoder blocks share: attention and a feed-forward network, each with a residual."""
+
+    heads: Dim
+    kv_heads: Dim | None = None
+    intermediate: Dim
+    activation: ActivationName = "gelu"
+
+    def _attend(self, chain: _Chain, source: str, shape: Shape, sizes: Mapping[str, int], **fields: Any) -> str:
+        hidden, heads = shape[-1], size_of(self.heads, sizes)
+        kv_heads = heads if self.kv_heads is None else size_of(self.kv_heads, sizes)
+        chain.add("qkv", Linear, source, op="linear", out_features=hidden // heads * (heads + 2 * kv_heads))
+        chain.add("attention", Attention, op="attention", heads=heads, kv_heads=kv_heads, **fields)
+        return chain.add("attention_out", Linear, op="linear", out_features=hidden)
+
+    def _feed_forward(self, chain: _Chain, source: str, shape: Shape) -> str:
+        chain.add("ffn_in", Linear, source, op="linear", out_features=self.intermediate)
+        chain.add("ffn_activation", Activation, op="activation", function=self.activation)
+        return chain.add("ffn_out", Linear, op="linear", out_features=shape[-1])
+
+    def _residual(self, chain: _Chain, suffix: str, first: str, second: str) -> str:
+        return chain.add(suffix, Elementwise, first, second, op="elementwise", function="add")
+
+
+class EncoderBlock(_Transformer):
+    """A transformer encoder block with norms after the residuals, as in BERT."""
+
+    op: Literal["encoder_block"]
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return attention, norm, feed-forward, norm."""
+        chain = _Chain(name, source)
+        attended = self._attend(chain, source, shape, sizes)
+        self._residual(chain, "attention_add", attended, source)
+        normed = chain.add("attention_norm", LayerNorm, op="layer_norm")
+        fed = self._feed_forward(chain, normed, shape)
+        self._residual(chain, "ffn_add", fed, normed)
+        chain.add("ffn_norm", LayerNorm, op="layer_norm")
+        return chain.operators
+
+
+class DecoderBlock(_Transformer):
+    """A transformer decoder block with norms before attention and feed-forward, as in GPT-2 and GPT-3."""
+
+    op: Literal["decoder_block"]
+    context: Annotated[str, Field(min_length=1)] | Annotated[Whole, Field(ge=0)] = 0
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return norm, causal attention, norm, feed-forward."""
+        chain = _Chain(name, source)
+        normed = chain.add("attention_norm", LayerNorm, source, op="layer_norm")
+        attended = self._attend(chain, normed, shape, sizes, causal=True, context=self.context)
+        middle = self._residual(chain, "attention_add", attended, source)
+        normed = chain.add("ffn_norm", LayerNorm, op="layer_norm")
+        fed = self._feed_forward(chain, normed, shape)
+        self._residual(chain, "ffn_add", fed, middle)
+        return chain.operators

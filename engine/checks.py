@@ -1,0 +1,143 @@
+"""What a schema cannot say: sources are declared, expressions are safe, graphs fit together, redundant figures agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from .accelerator import Accelerator
+from .calibration import Calibration
+from .documents import Document
+from .errors import ExpressionError, Fault, GraphError, closest
+from .expressions import parse
+from .measurement import Measurement
+from .network import build
+from .quantity import Model
+from .units import significant
+from .workload import Workload
+
+PEAK_TOLERANCE: Final = 0.02
+BANDWIDTH_TOLERANCE: Final = 0.03
+_NOT_EXPRESSIONS: Final = frozenset({"op", "name", "function", "activation", "tied_to", "inputs"})
+
+Path = tuple[str | int, ...]
+
+
+def check(document: Document, model: Model | None) -> Iterator[Fault]:
+    """Yield every fault of meaning in a document; `model` is None where its structure is at fault already."""
+    if isinstance(document.data, dict):
+        yield from undeclared_sources(document)
+        if "graph" in document.data:
+            yield from unsafe_expressions(document)
+    for kind, function in _CHECKS.items():
+        if isinstance(model, kind):
+            yield from function(document, model)
+
+
+def undeclared_sources(document: Document) -> Iterator[Fault]:
+    """Yield a fault for every `source` that `sources` does not declare."""
+    declared = document.data.get("sources")
+    known = list(declared) if isinstance(declared, dict) else []
+    for path, value in _walk(document.data, ()):
+        if path and path[-1] == "source" and isinstance(value, str) and value not in known:
+            expected = f"a key of sources: {', '.join(map(str, known)) or 'none is declared'}"
+            yield document.fault(path, f"the source {value[:60]!r} is not declared", expected, closest(value, known))
+
+
+def _walk(data: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    yield path, data
+    children = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, child in children:
+        yield from _walk(child, (*path, key))
+
+
+def unsafe_expressions(document: Document) -> Iterator[Fault]:
+    """Yield a fault for every dimension of a workload that is no expression of the safe grammar, or uses an unknown size."""
+    sizes = document.data.get("sizes")
+    known = frozenset(sizes) if isinstance(sizes, dict) else frozenset()
+    for path, text in _dimensions(document.data):
+        try:
+            expression = parse(text)
+        except ExpressionError as error:
+            shown = text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - one line of a terminal
+            yield document.fault(path, f"{shown!r} is no safe expression", str(error))
+            continue
+        for name in sorted(expression.names - known):
+            expected = f"one of the sizes {', '.join(sorted(known)) or '(none is declared)'}; the batch is never written"
+            yield document.fault(path, f"the unknown size {name!r}", expected, closest(name, known))
+
+
+def _dimensions(data: Any) -> Iterator[tuple[Path, str]]:
+    for top in ("graph", "inputs"):
+        for path, value in _walk(data.get(top), (top,)):
+            keys = [part for part in path[1:] if isinstance(part, str)]
+            if isinstance(value, str) and not (top == "graph" and _NOT_EXPRESSIONS.intersection(keys)):
+                yield path, value
+
+
+def _workload(document: Document, model: Workload) -> Iterator[Fault]:
+    if any(True for _ in unsafe_expressions(document)):
+        return
+    for name, size in model.sizes.items():
+        if not size.minimum <= size.default <= size.maximum:
+            yield document.fault(("sizes", name), f"the default {size.default}", f"{size.minimum} to {size.maximum}")
+    try:
+        network = build(model)
+    except GraphError as error:
+        yield document.fault(("graph",), str(error), "operators that fit together")
+        return
+    totals = (
+        ("work", model.published.work, network.work),
+        ("parameters", model.published.parameters, network.parameters),
+    )
+    for name, published, counted in totals:
+        if published is not None and abs(counted / published.si - 1) > published.within:
+            found = f"the graph has {significant(counted, 6)}, published are {significant(published.si, 6)}"
+            yield document.fault(("published", name), found, f"agreement within {published.within:g}")
+
+
+def _accelerator(document: Document, chip: Accelerator) -> Iterator[Fault]:
+    for dtype, implied in implied_peaks(chip).items():
+        stated = chip.peak_dense[dtype].si  # type: ignore[index]
+        if abs(implied / stated - 1) > PEAK_TOLERANCE:
+            found = f"units x clock x FLOP/clock = {significant(implied / 1e12)} TFLOP/s"
+            yield document.fault(("peak_dense", dtype), found, f"{significant(stated / 1e12)} TFLOP/s within 2 %")
+    memory = chip.memory
+    if memory.bandwidth and memory.bus_width and memory.data_rate:
+        implied = memory.bus_width.si * memory.data_rate.si / 8
+        if abs(implied / memory.bandwidth.si - 1) > BANDWIDTH_TOLERANCE:
+            found = f"bus x rate = {significant(implied / 1e9)} GB/s"
+            yield document.fault(("memory", "bandwidth"), found, f"{significant(memory.bandwidth.si / 1e9)} GB/s within 3 %")
+    if chip.tdp and chip.idle_power and chip.idle_power.si >= chip.tdp.si:
+        yield document.fault(("idle_power",), f"{chip.idle_power.si:g} W idle", f"less than the TDP of {chip.tdp.si:g} W")
+
+
+def implied_peaks(chip: Accelerator) -> dict[str, float]:
+    """Return units x clock x FLOP per clock [FLOP/s] for every number format whose parts are published."""
+    if chip.parallel_units is None:
+        return {}
+    return {
+        dtype: chip.parallel_units.si * clock * per_clock.si
+        for dtype, per_clock in chip.flop_per_clock.items()
+        if (clock := chip.clock_hz(dtype)) is not None and dtype in chip.peak_dense
+    }
+
+
+def _calibration(document: Document, calibration: Calibration) -> Iterator[Fault]:
+    interval = calibration.interval
+    if interval and not interval.p10.si <= 1 <= interval.p90.si:
+        yield document.fault(("interval",), f"p10 {interval.p10.si:g}, p90 {interval.p90.si:g}", "p10 <= 1 <= p90")
+
+
+def _measurement(document: Document, measurement: Measurement) -> Iterator[Fault]:
+    for index, point in enumerate(measurement.points):
+        if point.latency is None and point.throughput is None:
+            yield document.fault(("points", index), "neither latency nor throughput", "at least one of them")
+
+
+_CHECKS: Final[dict[type[Model], Callable[[Document, Any], Iterator[Fault]]]] = {
+    Workload: _workload,
+    Accelerator: _accelerator,
+    Calibration: _calibration,
+    Measurement: _measurement,
+}

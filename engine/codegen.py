@@ -1,0 +1,92 @@
+"""Prints `engine/_compiled.py` from the symbolic forms: `python -m engine.codegen --write`.
+
+SymPy is the source of truth and numpy does the arithmetic, so that `advise` starts without importing SymPy. A test prints
+the module again and compares it with the one that is checked in.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import sympy as sp
+from sympy.printing.pycode import PythonCodePrinter
+
+from . import cache, energy, kernels, quantization, roofline
+from .closed_form import ClosedForm
+
+FORMS: Final[tuple[ClosedForm, ...]] = (
+    *roofline.FORMS,
+    *kernels.FORMS,
+    *cache.FORMS,
+    *energy.FORMS,
+    *quantization.FORMS,
+)
+
+_HEADER: Final = '''"""The closed forms as numpy code, printed by `python -m engine.codegen`: change the symbols, not this file."""
+
+from typing import Any
+
+import numpy as np
+'''
+
+
+class _NumpyPrinter(PythonCodePrinter):  # type: ignore[misc]
+    """Prints expressions that broadcast: nested two-argument maxima instead of numpy.amax over a stack."""
+
+    def _nested(self, function: str, expression: sp.Expr) -> str:
+        first, *rest = [self._print(argument) for argument in expression.args]
+        for argument in rest:
+            first = f"{function}({first}, {argument})"
+        return str(first)
+
+    def _print_Max(self, expression: sp.Expr) -> str:  # noqa: N802 - SymPy names its hooks
+        return self._nested("np.maximum", expression)
+
+    def _print_Min(self, expression: sp.Expr) -> str:  # noqa: N802
+        return self._nested("np.minimum", expression)
+
+    def _print_ceiling(self, expression: sp.Expr) -> str:
+        return f"np.ceil({self._print(expression.args[0])})"
+
+    def _print_floor(self, expression: sp.Expr) -> str:
+        return f"np.floor({self._print(expression.args[0])})"
+
+    def _print_Rational(self, expression: sp.Rational) -> str:  # noqa: N802
+        return f"{expression.p}.0 / {expression.q}.0" if expression.q != 1 else f"{expression.p}.0"
+
+    def _print_Integer(self, expression: sp.Integer) -> str:  # noqa: N802
+        return f"{expression.p}.0"
+
+    def _print_Piecewise(self, expression: sp.Piecewise) -> str:  # noqa: N802
+        (value, condition), (otherwise, _) = expression.args
+        return f"np.where({self._print(condition)}, {self._print(value)}, {self._print(otherwise)})"
+
+
+def function_text(form: ClosedForm) -> str:
+    """Return a form as the text of a Python function of its symbols, shared subexpressions named once."""
+    printer = _NumpyPrinter({"fully_qualified_modules": False})
+    shared, (result,) = sp.cse(form.expression, order="canonical")
+    names = sorted(symbol.name for symbol in form.expression.free_symbols)
+    lines = [f"    {name} = {printer.doprint(value)}" for name, value in shared]
+    return "\n".join(
+        [
+            f"def {form.name}(*, {', '.join(f'{name}: Any' for name in names)}) -> Any:",
+            f'    """{form.doc} [{form.unit}]"""',
+            *lines,
+            f"    return {printer.doprint(result)}",
+        ]
+    )
+
+
+def module_text() -> str:
+    """Return the whole text of `engine/_compiled.py`."""
+    return _HEADER + "".join(f"\n\n{function_text(form)}\n" for form in FORMS)
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv[1:]:
+        Path(__file__).with_name("_compiled.py").write_text(module_text(), encoding="utf-8")
+    else:
+        sys.stdout.write(module_text())

@@ -1,0 +1,381 @@
+"""The numbers: closed forms over kernels x machines x batches in one pass. A machine is one chip with one number format.
+
+`estimate` and its parts take batches of shape (c, b) for c machines and give arrays of that shape. NaN is a value that nobody
+publishes, or what follows from one; it is never taken for 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _compiled as forms
+from .accelerator import DTYPE_BYTES, Accelerator
+from .calibration import Constants, Resolved, TileSet
+from .network import Network
+from .ops import Cost
+
+Array = npt.NDArray[np.float64]
+
+CAUSES: Final = (
+    "arithmetic",
+    "bandwidth",
+    "sequence",
+    "dimension_fit",
+    "unit_allocation",
+    "dispatch",
+    "sustained",
+    "power_cap",
+    "bound_clamp",
+)
+"""The rungs of the ladder, from the speed of light to the estimate; each switches one cause on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """One chip with one number format, its constants resolved to SI numbers; NaN is unknown."""
+
+    hardware: str
+    dtype: str
+    form: str
+    tile_set: TileSet
+    element_bytes: float
+    peak: float
+    peak_max: float
+    bandwidth: float
+    bound_bandwidth: float
+    on_chip: float
+    cache: float
+    units: float
+    clock: float
+    array_rows: float
+    array_columns: float
+    capacity: float
+    workspace: float
+    tdp_w: float
+    idle_w: float
+    flop_j: float
+    conv_factor: float
+    byte_j: float
+    floor_w: float
+    floor_flop_j: float
+    floor_byte_j: float
+    launch: float
+    sustained: float
+    bandwidth_share: float
+    cache_ratio: float
+    feed: float
+    wave_fill: float
+    split_cost: float
+    overlap_loss: float
+    derating: float
+    attention: float
+    power_exponent: float
+    time_factor: float
+    ratio_p10: float
+    ratio_p90: float
+    assumed: tuple[str, ...]
+
+
+def machine(chip: Accelerator, constants: Resolved, dtype: str, *, kernel: bool = False) -> Machine:
+    """Return the machine of a chip and a number format; `kernel` takes the constants of single kernels."""
+    part = constants.kernel if kernel else constants.network
+    peak = chip.peak_dense[dtype].si  # type: ignore[index]
+    bandwidth = _si(chip.memory.bandwidth)
+    bound_known = chip.on_chip_bytes is not None and chip.memory.bandwidth is not None
+    power = _power(chip, constants)
+    return Machine(
+        hardware=chip.id, dtype=dtype, form=constants.form, tile_set=constants.tile_set,
+        element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype), bandwidth=bandwidth,
+        bound_bandwidth=bandwidth if bound_known else 1.0,
+        on_chip=chip.on_chip_bytes if bound_known and chip.on_chip_bytes is not None else math.inf,
+        cache=chip.cache_bytes or 1.0, units=_si(chip.parallel_units), clock=chip.clock_hz(dtype) or math.nan,
+        array_rows=_si(chip.matrix_array and chip.matrix_array.rows),
+        array_columns=_si(chip.matrix_array and chip.matrix_array.columns),
+        capacity=_si(chip.memory.capacity), workspace=constants.workspace.si,
+        conv_factor=constants.energy.conv_factor.si, byte_j=constants.energy.byte.si, flop_j=_flop_energy(chip, constants, dtype),
+        floor_w=_si(chip.energy_floors and chip.energy_floors.power),
+        floor_flop_j=_si(chip.energy_floors and chip.energy_floors.flop),
+        floor_byte_j=_si(chip.energy_floors and chip.energy_floors.byte),
+        ratio_p10=constants.interval.p10.si, ratio_p90=constants.interval.p90.si,
+        **_constants(part, chip.clock_hz(dtype)), **power,
+    )  # fmt: skip
+
+
+def _si(quantity: Any, default: float = math.nan) -> float:
+    return default if quantity is None else float(quantity.si)
+
+
+def _constants(part: Constants, clock: float | None) -> dict[str, Any]:
+    """Return the constants in SI; costs that are spent in cycles grow where the clock is lower than the reference."""
+    reference = _si(part.reference_clock)
+    scale = reference / clock if part.reference_clock is not None and clock else 1.0
+    return {
+        "launch": part.launch.si * scale,
+        "sustained": part.sustained.si,
+        "bandwidth_share": part.bandwidth_share.si,
+        "cache_ratio": part.cache_ratio.si,
+        "feed": _si(part.feed, math.inf),
+        "wave_fill": _si(part.wave_fill, 0.0) * scale,
+        "split_cost": _si(part.split_cost, 0.0) * scale,
+        "overlap_loss": _si(part.overlap_loss, 0.0),
+        "derating": _si(part.derating, 0.0),
+        "attention": _si(part.attention, part.sustained.si),
+        "power_exponent": _si(part.power_exponent, 1.0),
+        "time_factor": _si(part.time_factor, 1.0),
+    }
+
+
+def _power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
+    """Return power limit and idle power [W], the family's assumption where the maker publishes none, and what was assumed."""
+    assumed = []
+    tdp, idle = _si(chip.tdp), _si(chip.idle_power)
+    if math.isnan(tdp):
+        narrow = [rate.si for dtype, rate in chip.peak_dense.items() if DTYPE_BYTES[dtype] <= DTYPE_BYTES["bf16"]]
+        tdp = constants.energy.tdp_per_peak.si * min(narrow, default=math.nan)
+        assumed.append("tdp")
+    if math.isnan(idle):
+        idle = constants.energy.idle_share.si * tdp
+        assumed.append("idle_power")
+    if chip.process_node is None:
+        assumed.append("process_node")
+    return {"tdp_w": tdp, "idle_w": idle, "assumed": tuple(assumed)}
+
+
+def _flop_energy(chip: Accelerator, constants: Resolved, dtype: str) -> float:
+    energy = constants.energy
+    return float(
+        forms.flop_energy_j(
+            flop_j_reference=energy.flop.si,
+            node=_si(chip.process_node, energy.assumed_node.si),
+            node_reference=energy.reference_node.si,
+            node_exponent=energy.node_exponent.si,
+            kind_factor=_si(energy.dtype_factor.get(dtype)),  # type: ignore[call-overload]
+        )
+    )
+
+
+class _Table:
+    """Records as columns: attribute `x` is the array of all records' x, shaped to broadcast along one axis."""
+
+    def __init__(self, records: Sequence[Any], shape: tuple[int, ...]) -> None:
+        for field in fields(records[0]):
+            column = [getattr(record, field.name) for record in records]
+            if isinstance(column[0], (float, int)):
+                setattr(self, field.name, np.array(column, dtype=float).reshape(shape))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What one pass over a network takes on each machine at each batch: arrays of shape (machines, batches)."""
+
+    batch: Array
+    latency_lower_bound_s: Array
+    latency_p10_s: Array
+    latency_estimate_s: Array
+    latency_p90_s: Array
+    throughput_per_s: Array
+    throughput_upper_bound_per_s: Array
+    energy_per_inference_j: Array
+    energy_lower_bound_j: Array
+    power_w: Array
+    mfu: Array
+    mfu_upper_bound: Array
+    mbu: Array
+    memory_bytes: Array
+    ladder_s: Mapping[str, Array]
+
+
+def estimate(network: Network, machines: Sequence[Machine], batches: npt.ArrayLike) -> Estimate:
+    """Return bound, estimate, interval, energy, utilization, memory and ladder for every machine and batch.
+
+    `batches` has shape (b,) for all machines or (c, b). Form: docs/model.md, "A whole network".
+    """
+    grid = np.broadcast_to(np.asarray(batches, dtype=float), (len(machines), np.shape(batches)[-1]))
+    rows: dict[str, Array] = {name: np.full(grid.shape, np.nan) for name in _COLUMNS}
+    with np.errstate(all="ignore"):
+        for form in dict.fromkeys((m.form, m.tile_set) for m in machines):
+            chosen = [index for index, m in enumerate(machines) if (m.form, m.tile_set) == form]
+            part = _evaluate(network, [machines[index] for index in chosen], grid[chosen])
+            for name, values in part.items():
+                rows[name][chosen] = values
+    ladder = {cause: rows.pop(cause) for cause in CAUSES}
+    return Estimate(batch=grid, ladder_s=ladder, **rows)
+
+
+_COLUMNS: Final = (*(f.name for f in fields(Estimate) if f.name not in ("batch", "ladder_s")), *CAUSES)
+
+
+def _evaluate(network: Network, machines: Sequence[Machine], batch: Array) -> dict[str, Array]:
+    kernels, counts = zip(*network.unique_kernels, strict=True)
+    k = _Table(kernels, (-1, 1, 1))
+    count = np.array(counts, dtype=float).reshape(-1, 1, 1)
+    m = _Table(machines, (1, -1, 1))
+    b = batch[np.newaxis]
+    traffic, memory_s = _memory(k, count, m, b)
+    compute = _compute(kernels, machines[0], k, m, b)
+    flop_j = m.flop_j * np.where(_is(kernels, "conv"), m.conv_factor, 1.0)
+    energy = forms.dynamic_energy_j(work=k.work_done * b, flop_j=flop_j, traffic=traffic, byte_j=m.byte_j)
+    seconds = forms.kernel_s(launch=m.launch, compute_s=compute["full"], memory_s=memory_s, overlap_loss=m.overlap_loss)
+    flat = _Table(machines, (-1, 1))
+    bound = _bound(network, flat, batch)
+    sums = {name: (count * values).sum(axis=0) for name, values in {"energy": energy, "seconds": seconds}.items()}
+    power_s = forms.power_limit_s(dynamic_j=sums["energy"], idle_w=flat.idle_w, tdp_w=flat.tdp_w)
+    limited = flat.time_factor * forms.power_limited_s(
+        sequence_s=sums["seconds"], power_s=power_s, sharpness=flat.power_exponent
+    )
+    ladder = _ladder(count, m, b, compute, traffic)
+    ladder |= {"sustained": flat.time_factor * sums["seconds"], "power_cap": limited, "bound_clamp": bound}
+    return _results(network, flat, batch, bound, sums["energy"], np.maximum(limited, bound)) | _climb(ladder)
+
+
+def _memory(k: Any, count: Array, m: Any, b: Array) -> tuple[Any, Any]:
+    """Return each kernel's bytes from main memory, and the time of all its bytes."""
+    activations = (k.inputs + k.outputs) * b * m.element_bytes
+    weights = k.weights * m.element_bytes
+    all_weights = np.maximum((k.weights * count).sum(), 1.0) * m.element_bytes
+    traffic = forms.network_traffic(activations=activations, weights=weights, all_weights=all_weights, cache=m.cache)
+    seconds = forms.network_memory_s(
+        activations=activations, weights=weights, traffic=traffic, bandwidth=m.bandwidth,
+        bandwidth_share=m.bandwidth_share, cache_ratio=m.cache_ratio,
+    )  # fmt: skip
+    return traffic, seconds
+
+
+def _is(kernels: Sequence[Cost], *kinds: str) -> npt.NDArray[np.bool_]:
+    return np.array([kernel.kind in kinds for kernel in kernels]).reshape(-1, 1, 1)
+
+
+def _compute(kernels: Sequence[Cost], kind: Machine, k: Any, m: Any, b: Array) -> dict[str, Array]:
+    """Return the time of each kernel's arithmetic: `plain` at the peak, `padded`, in whole `waves`, and `full` as sustained."""
+    plain = k.work_done * b / m.peak
+    products, attention = _is(kernels, "gemm", "conv"), _is(kernels, "attention")
+    other = {"padded": plain, "waves": plain, "full": plain / m.sustained}
+    if kind.form == "roof":
+        other["full"] = plain / np.where(attention, m.attention, m.sustained)
+        return {"plain": plain} | other
+    size = {
+        "rows": k.rows * np.where(k.shared > 0, b, 1.0),
+        "groups": k.groups * np.where(k.shared > 0, 1.0, b),
+        "columns": k.columns, "channels": k.channels, "taps": k.taps, "peak": m.peak,
+    }  # fmt: skip
+    product = _tiled(size, kind.tile_set, m) if kind.form == "tiled" else _systolic(size, m)
+    fused = _attention(size, kind, m, plain * m.peak)
+    names = ("padded", "waves", "full")
+    return {"plain": plain} | {n: np.where(products, product[n], np.where(attention, fused[n], other[n])) for n in names}
+
+
+def _tiled(size: Mapping[str, Any], tile_set: TileSet, m: Any) -> dict[str, Array]:
+    """Return the arithmetic of products with the best tile and split of the set."""
+    size = {**size, "alignment": tile_set.channel_alignment.si}
+    shape = np.broadcast_shapes(size["rows"].shape, size["groups"].shape, m.peak.shape, size["columns"].shape)
+    best = np.full(shape, np.inf)
+    choice = np.zeros(shape, dtype=np.int16)
+    options = [(tile, split) for tile in tile_set.tiles for split in tile_set.splits]
+    for index, ((tile_rows, tile_columns), split) in enumerate(options):
+        seconds = forms.tiled_s(
+            **size, tile_rows=float(tile_rows), tile_columns=float(tile_columns), split=float(split), units=m.units,
+            bandwidth=m.bandwidth, cache_ratio=m.cache_ratio, clock=m.clock, derating=m.derating, feed=m.feed,
+            operand_bytes=m.element_bytes, split_cost=m.split_cost, sustained=m.sustained, wave_fill=m.wave_fill,
+        )  # fmt: skip
+        better = ~(seconds >= best)
+        best, choice = np.where(better, seconds, best), np.where(better, index, choice)
+    table = np.array([(*tile, split) for tile, split in options], dtype=float)[choice]
+    chosen = {"tile_rows": table[..., 0], "tile_columns": table[..., 1], "split": table[..., 2]}
+    return {
+        "full": best,
+        "padded": forms.tiled_padded_s(**size, **chosen),
+        "waves": forms.tiled_waves_s(**size, **chosen, units=m.units),
+    }
+
+
+def _systolic(size: Mapping[str, Any], m: Any) -> dict[str, Array]:
+    size = {**size, "array_rows": m.array_rows, "array_columns": m.array_columns}
+    return {
+        "full": forms.systolic_s(**size, sustained=m.sustained, units=m.units),
+        "padded": forms.systolic_padded_s(**size),
+        "waves": forms.systolic_waves_s(**size, units=m.units),
+    }
+
+
+def _attention(size: Mapping[str, Any], kind: Machine, m: Any, work: Array) -> dict[str, Array]:
+    common = {"rows": size["rows"], "peak": m.peak, "query_tile": kind.tile_set.query_tile.si, "work": work}
+    waves = {**common, "groups": size["groups"], "units": m.units}
+    return {
+        "full": forms.attention_s(**waves, sustained=m.attention),
+        "padded": forms.attention_padded_s(**common),
+        "waves": forms.attention_waves_s(**waves),
+    }
+
+
+def _bound(network: Network, m: Any, batch: Array) -> Array:
+    """Return the sound lower bound on the latency [s]."""
+    tables = np.vectorize(network.table_elements, otypes=[float])(batch)
+    fixed, each = network.weights, network.input_elements + network.output_elements
+    bound: Array = forms.latency_lower_bound_s(
+        work_min=network.work_min * batch, peak_max=m.peak_max, bandwidth=m.bound_bandwidth, on_chip=m.on_chip,
+        traffic_min=(fixed + tables + each * batch) * m.element_bytes,
+    )  # fmt: skip
+    return bound
+
+
+def _ladder(count: Array, m: Any, b: Array, compute: Mapping[str, Array], traffic: Array) -> dict[str, Array]:
+    """Return the time of the network at each rung below the sustained one."""
+    memory = traffic / m.bandwidth
+
+    def total(seconds: Any) -> Any:
+        return (count * seconds).sum(axis=0)
+
+    rungs = {
+        "arithmetic": total(compute["plain"]),
+        "bandwidth": np.maximum(total(compute["plain"]), total(memory)),
+        "sequence": total(np.maximum(compute["plain"], memory)),
+        "dimension_fit": total(np.maximum(compute["padded"], memory)),
+        "unit_allocation": total(np.maximum(compute["waves"], memory)),
+    }
+    return rungs | {"dispatch": rungs["unit_allocation"] + total(m.launch * np.ones_like(b))}
+
+
+def _climb(ladder: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what each rung adds over those below it [s]; none is negative and they sum to the estimate."""
+    added: dict[str, Array] = {}
+    below = np.zeros_like(ladder["arithmetic"])
+    for cause in CAUSES:
+        reached = np.maximum(below, ladder[cause])
+        added[cause] = reached - below
+        below = reached
+    return added
+
+
+def _results(network: Network, m: Any, batch: Array, bound: Array, dynamic_j: Array, latency: Array) -> dict[str, Array]:
+    work = network.work * batch
+    energy = forms.energy_j(idle_w=m.idle_w, latency=latency, dynamic_j=dynamic_j)
+    elements = network.weights + (network.input_elements + network.output_elements) * batch
+    floor = forms.energy_lower_bound_j(
+        floor_w=m.floor_w, work_min=network.work_min * batch, peak_max=m.peak_max, traffic_min=elements * m.element_bytes,
+        on_chip=m.on_chip, bandwidth=m.bound_bandwidth, flop_j=m.floor_flop_j, byte_j=m.floor_byte_j,
+    )  # fmt: skip
+    stored = network.parameters + network.peak_activation_elements * batch
+    return {
+        "latency_lower_bound_s": bound,
+        "latency_p10_s": np.maximum(bound, latency * m.ratio_p10),
+        "latency_estimate_s": latency,
+        "latency_p90_s": latency * m.ratio_p90,
+        "throughput_per_s": batch / latency,
+        "throughput_upper_bound_per_s": batch / bound,
+        "energy_per_inference_j": energy / batch,
+        "energy_lower_bound_j": floor / batch,
+        "power_w": energy / latency,
+        "mfu": work / (latency * m.peak),
+        "mfu_upper_bound": work / (bound * m.peak),
+        "mbu": elements * m.element_bytes / (latency * m.bandwidth),
+        "memory_bytes": stored * m.element_bytes + m.workspace,
+    }

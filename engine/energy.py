@@ -1,0 +1,68 @@
+"""Energy and the power limit, in symbols: one model for joules and for the time that a power limit allows.
+
+Sources: the form of the energy roofline, Choi, Bedard, Fowler, Vuduc, IPDPS 2013, doi 10.1109/IPDPS.2013.77; the soft
+maximum and the exponents are this project's own (docs/model.md).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .closed_form import ClosedForm, maximum
+from .symbols import (
+    bandwidth,
+    byte_j,
+    dynamic_j,
+    floor_w,
+    flop_j,
+    flop_j_reference,
+    idle_w,
+    kind_factor,
+    latency,
+    node,
+    node_exponent,
+    node_reference,
+    on_chip,
+    peak_max,
+    power_s,
+    sequence_s,
+    sharpness,
+    tdp_w,
+    traffic,
+    traffic_min,
+    work,
+    work_min,
+)
+
+_OURS: Final = "this project, docs/model.md"
+_CHOI: Final = "Choi, Bedard, Fowler, Vuduc 2013"
+
+_spilled = maximum(0, traffic_min - on_chip)
+
+FORMS: Final = (
+    ClosedForm(
+        name="flop_energy_j", expression=flop_j_reference * (node / node_reference) ** node_exponent * kind_factor,
+        unit="J/FLOP", source=_OURS, doc="Energy of one FLOP, scaled from the reference process.",
+    ),
+    ClosedForm(
+        name="dynamic_energy_j", expression=work * flop_j + traffic * byte_j, unit="J", source=_CHOI,
+        doc="Energy of arithmetic and of traffic to main memory, net of idle.",
+    ),
+    ClosedForm(
+        name="power_limit_s", expression=dynamic_j / (tdp_w - idle_w), unit="s", source=_OURS, domain=(tdp_w > idle_w,),
+        doc="The shortest time in which the chip can spend that energy within its power limit.",
+    ),
+    ClosedForm(
+        name="power_limited_s", expression=(sequence_s**sharpness + power_s**sharpness) ** (1 / sharpness),
+        unit="s", source=_OURS,
+        doc="Time of a network: a soft maximum of its kernels in a row and the time that the power limit allows.",
+    ),
+    ClosedForm(
+        name="energy_j", expression=idle_w * latency + dynamic_j, unit="J", source=_CHOI, doc="Energy of one pass.",
+    ),
+    ClosedForm(
+        name="energy_lower_bound_j",
+        expression=floor_w * maximum(work_min / peak_max, _spilled / bandwidth) + work_min * flop_j + _spilled * byte_j,
+        unit="J", source=_OURS, doc="No implementation takes less energy, given floors of power, per FLOP and per byte.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,83 @@
+"""What can go wrong in the engine: one base error, a few kinds, and the nearest valid name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class RoofwiseError(Exception):
+    """Any fault that Roofwise reports to its user; the message names the thing, the value and the remedy."""
+
+
+class UnitError(RoofwiseError, ValueError):
+    """A quantity has a unit that does not fit, or none."""
+
+
+class ExpressionError(RoofwiseError, ValueError):
+    """A text is not an expression of the safe grammar."""
+
+
+class DomainError(RoofwiseError, ValueError):
+    """A closed form was asked for a point outside the domain on which it holds."""
+
+
+class UnknownNameError(RoofwiseError, LookupError):
+    """A name is in no catalogue; the message suggests the nearest that is."""
+
+
+class GraphError(RoofwiseError, ValueError):
+    """A workload's operators do not fit together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of a file: where it is (1-based line and column, JSON pointer), what is there, what was expected."""
+
+    file: str
+    line: int
+    column: int
+    pointer: str
+    found: str
+    expected: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        """Return the fault on one line, clickable in editors: ``file:line:col: pointer: found; expected``."""
+        hint = f"; did you mean {self.suggestion}?" if self.suggestion else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.pointer or '/'}: {self.found}; expected {self.expected}{hint}"
+
+
+class SpecError(RoofwiseError, ValueError):
+    """One or more spec files are wrong; `faults` lists every fault that was found."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        """Keep the faults; the message is one line for each."""
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def closest(name: str, choices: Iterable[str]) -> str:
+    """Return the choice nearest to `name`, or an empty string.
+
+    >>> closest("resnet5", ["resnet18", "resnet50", "bert-base"])
+    'resnet50'
+    """
+    matches = get_close_matches(name.lower()[:100], list(choices), n=1, cutoff=0.6)
+    return matches[0] if matches else ""
+
+
+def unknown(kind: str, name: str, choices: Iterable[str]) -> UnknownNameError:
+    """Return the error for a name that is in no catalogue.
+
+    >>> print(unknown("workload", "resnet5", ["resnet50"]))
+    no workload 'resnet5'; did you mean resnet50?
+    """
+    known = sorted(choices)
+    near = closest(name, known)
+    hint = f"did you mean {near}?" if near else f"there are: {', '.join(known)}"
+    return UnknownNameError(f"no {kind} {name[:100]!r}; {hint}")

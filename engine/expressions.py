@@ -1,0 +1,265 @@
+"""The safe expression grammar of specs: sizes in workloads, conditions in rules, objectives in profiles.
+
+Names, numbers, ``+ - * / // % **``, ``ceil floor min max``, comparisons, ``and or not``. A text is parsed into Python's
+syntax tree and only the nodes listed here are accepted; nothing is ever evaluated as Python. Length, depth and
+exponents are bounded, so that a hostile text is refused at once.
+
+Conditions follow Kleene's three-valued logic: an unknown fact (None, or NaN in an array) makes a comparison
+unknown, unless the rest of the condition decides it.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from typing import Any, Final
+
+import numpy as np
+
+from .errors import ExpressionError, closest
+
+MAX_LENGTH: Final = 400
+MAX_DEPTH: Final = 24
+MAX_EXPONENT: Final = 8
+MAX_NUMBER: Final = 1e18
+
+_BINARY: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
+_COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {"ceil": math.ceil, "floor": math.floor, "min": min, "max": max}
+_SINGLE: Final = ("ceil", "floor")
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed expression: its text, the names that occur in it, and its checked syntax tree."""
+
+    text: str
+    names: frozenset[str]
+    tree: ast.expr
+
+    def __call__(self, values: Mapping[str, Any]) -> Any:
+        """Return the value of the expression: a number, a truth value, or None when an unknown value decides.
+
+        Raises ExpressionError for a name without value, a division by zero and a result that is not finite.
+
+        >>> parse("ceil(image / 2) * 3")({"image": 7})
+        12
+        >>> parse("a > 1 and b > 1")({"a": None, "b": 0})
+        False
+        """
+        try:
+            return _evaluate(self.tree, values, _SINGLE_VALUES)
+        except ZeroDivisionError as error:
+            raise ExpressionError(f"{self.text!r} divides by zero") from error
+        except (OverflowError, TypeError, ValueError) as error:
+            raise ExpressionError(f"{self.text!r} has no value here: {error}") from error
+
+    def over(self, values: Mapping[str, Any]) -> Any:
+        """Return the expression over arrays (broadcast); truth is 1.0, 0.0 or NaN for unknown.
+
+        >>> parse("a > 1 and b > 1").over({"a": np.array([np.nan, np.nan, 2.0]), "b": np.array([0.0, 2.0, 2.0])})
+        array([ 0., nan,  1.])
+        """
+        with np.errstate(all="ignore"):
+            return np.asarray(_evaluate(self.tree, values, _ARRAYS), dtype=float)
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Expression:
+    """Return the checked expression of a text.
+
+    Raises ExpressionError, with the place and the reason, for anything outside the grammar or its bounds.
+
+    >>> sorted(parse("2 * seq_len * min(hidden, 64)").names)
+    ['hidden', 'seq_len']
+    """
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"the expression has {len(text)} characters; at most {MAX_LENGTH} are allowed")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise ExpressionError(f"{text!r} is not an expression") from error
+    _check(tree, text, 0)
+    names = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)) - _FUNCTIONS.keys()
+    return Expression(text, names, tree)
+
+
+def check_names(expression: Expression, known: frozenset[str] | set[str]) -> None:
+    """Raise ExpressionError for the first name of `expression` that is not `known`, with the nearest that is."""
+    for name in sorted(expression.names - known):
+        near = closest(name, known)
+        hint = f"; did you mean {near}?" if near else ""
+        raise ExpressionError(f"{expression.text!r} uses the unknown name {name!r}{hint}")
+
+
+def _refuse(node: ast.AST, text: str, what: str) -> ExpressionError:
+    place = getattr(node, "col_offset", 0) + 1
+    return ExpressionError(f"{text!r}, character {place}: {what}")
+
+
+def _check(node: ast.AST, text: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise _refuse(node, text, f"nested deeper than {MAX_DEPTH} levels")
+    for child in _children(node, text):
+        _check(child, text, depth + 1)
+
+
+def _children(node: ast.AST, text: str) -> list[ast.expr]:
+    """Return the operands of an accepted node; raise for any other node."""
+    match node:
+        case ast.Name():
+            return []
+        case ast.Constant(value=value):
+            _check_number(node, text, value)
+            return []
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            if isinstance(op, ast.Pow):
+                _check_exponent(right, text)
+            return [left, right]
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not(), operand=operand):
+            return [operand]
+        case ast.BoolOp(values=values):
+            return values
+        case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARE for op in ops):
+            return [left, *others]
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS and args:
+            if (len(args) == 1) != (name in _SINGLE):
+                raise _refuse(node, text, f"{name} takes {'one value' if name in _SINGLE else 'two or more values'}")
+            return args
+        case _:
+            raise _refuse(
+                node,
+                text,
+                f"{type(node).__name__} is not allowed; use numbers, names, + - * / // % **, "
+                "ceil floor min max, comparisons, and/or/not",
+            )
+
+
+def _check_number(node: ast.AST, text: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _refuse(node, text, f"{value!r} is not a number")
+    if not abs(value) <= MAX_NUMBER:
+        raise _refuse(node, text, f"the number is above {MAX_NUMBER:g}")
+
+
+def _check_exponent(node: ast.expr, text: str) -> None:
+    value = node.value if isinstance(node, ast.Constant) else None
+    if not isinstance(value, (int, float)) or not 0 <= value <= MAX_EXPONENT:
+        raise _refuse(node, text, f"an exponent must be a number from 0 to {MAX_EXPONENT}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Algebra:
+    """How the grammar's operators work on one kind of value: single values, or arrays in which NaN is unknown."""
+
+    look_up: Callable[[str, Mapping[str, Any]], Any]
+    apply: Callable[..., Any]
+    connect: Callable[[Sequence[Any], bool], Any]
+    negate: Callable[[Any], Any]
+    functions: Mapping[str, Callable[..., Any]]
+
+
+def _evaluate(node: ast.expr, values: Mapping[str, Any], algebra: _Algebra) -> Any:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return algebra.look_up(name, values)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return algebra.negate(_evaluate(operand, values, algebra))
+        case ast.UnaryOp(op=op, operand=operand):
+            function = operator.neg if isinstance(op, ast.USub) else operator.pos
+            return algebra.apply(function, _evaluate(operand, values, algebra))
+        case ast.BoolOp(op=op, values=parts):
+            return algebra.connect([_evaluate(part, values, algebra) for part in parts], isinstance(op, ast.Or))
+        case ast.BinOp(left=left, op=op, right=right):
+            operands = [_evaluate(part, values, algebra) for part in (left, right)]
+            return algebra.apply(_BINARY[type(op)], *operands)
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            operands = [_evaluate(part, values, algebra) for part in (left, *others)]
+            pairs = zip(ops, operands, operands[1:], strict=False)
+            return algebra.connect([algebra.apply(_COMPARE[type(op)], a, b) for op, a, b in pairs], False)
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return algebra.apply(algebra.functions[name], *(_evaluate(part, values, algebra) for part in args))
+        case _:  # pragma: no cover - parse() lets nothing else through
+            raise ExpressionError(f"{type(node).__name__} is not allowed")
+
+
+def _value(name: str, values: Mapping[str, Any]) -> Any:
+    if name not in values:
+        near = closest(name, values)
+        raise ExpressionError(f"no value for {name!r}" + (f"; did you mean {near}?" if near else ""))
+    return values[name]
+
+
+def _single(name: str, values: Mapping[str, Any]) -> Any:
+    value = _value(name, values)
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _apply_single(function: Callable[..., Any], *operands: Any) -> Any:
+    return None if any(operand is None for operand in operands) else function(*operands)
+
+
+def _connect_single(parts: Sequence[Any], deciding: bool) -> bool | None:
+    """Return Kleene's or (`deciding` True) or and (`deciding` False) of truth values that may be unknown."""
+    known = [bool(part) for part in parts if part is not None]
+    if deciding in known:
+        return deciding
+    return None if len(known) < len(parts) else not deciding
+
+
+def _apply_array(function: Callable[..., Any], *operands: Any) -> Any:
+    result = function(*operands)
+    if function not in _COMPARE.values():
+        return result
+    unknown = np.isnan(operands[0]) | np.isnan(operands[1])
+    return np.where(unknown, np.nan, result)
+
+
+def _connect_array(parts: Sequence[Any], deciding: bool) -> Any:
+    truths = np.broadcast_arrays(*parts)
+    unknown = np.logical_or.reduce([np.isnan(part) for part in truths])
+    decided = np.logical_or.reduce([part == float(deciding) for part in truths])
+    return np.where(decided, float(deciding), np.where(unknown, np.nan, float(not deciding)))
+
+
+_ARRAY_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
+    "ceil": np.ceil,
+    "floor": np.floor,
+    "min": lambda *values: reduce(np.minimum, values),
+    "max": lambda *values: reduce(np.maximum, values),
+}
+_SINGLE_VALUES = _Algebra(
+    look_up=_single,
+    apply=_apply_single,
+    connect=_connect_single,
+    negate=lambda truth: None if truth is None else not truth,
+    functions=_FUNCTIONS,
+)
+_ARRAYS = _Algebra(
+    look_up=_value,
+    apply=_apply_array,
+    connect=_connect_array,
+    negate=lambda truth: 1.0 - truth,
+    functions=_ARRAY_FUNCTIONS,
+)

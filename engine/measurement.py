@@ -1,0 +1,39 @@
+"""The measurement spec: figures that somebody measured, each record saying chip, software, date and method."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .accelerator import Dtype
+from .quantity import Identifier, Key, Model, Power, Source, Text, Time, Tuple, Whole
+from .quantity import Throughput as ThroughputQuantity
+
+
+class Point(Model):
+    """One measured batch: at least one of latency and throughput."""
+
+    batch: Annotated[Whole, Field(ge=1)]
+    latency: Time | None = None
+    latency_p90: Time | None = None
+    throughput: ThroughputQuantity | None = None
+    power: Power | None = None
+
+
+class Measurement(Model):
+    """A batch sweep of one workload on one chip with one software."""
+
+    schema_: Annotated[str | None, Field(alias="$schema")] = None
+    id: Identifier
+    workload: Identifier
+    hardware: Identifier
+    dtype: Dtype
+    sizes: dict[Key, Annotated[Whole, Field(ge=0)]] = {}
+    software: Text
+    method: Text
+    date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
+    devices: Annotated[Whole, Field(ge=1)] = 1
+    sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    points: Annotated[tuple[Point, ...], Tuple, Field(min_length=1)]
+    notes: Annotated[tuple[Text, ...], Tuple] = ()

@@ -1,0 +1,253 @@
+"""The network: a workload at given sizes, as operators, as fused kernels, and as totals.
+
+Fusion is explicit: an operator that can ride as an epilogue (folded norm, activation, residual sum) joins the kernel that
+produces its input when nothing else reads that intermediate result. Views are free.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+from .blocks import Block
+from .errors import GraphError, closest
+from .ops import Activation, Conv2d, Cost, Elementwise, Embedding, Linear, MatMul, Operator, Shape, size_of
+from .workload import Workload
+
+MAX_OPERATORS: Final = 100_000
+_HOSTS: Final = (Conv2d, Linear, MatMul, Embedding, Activation, Elementwise)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One operator of a network, with the operators it reads, its shapes for one sample, and its cost."""
+
+    name: str
+    operator: Operator
+    inputs: tuple[str, ...]
+    shape: Shape
+    cost: Cost
+
+    @property
+    def elements(self) -> float:
+        """Return the elements of the result for one sample."""
+        return self.cost.outputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """Operators that run as one launch: the name of the first, the names of all, and the cost of the whole."""
+
+    name: str
+    operators: tuple[str, ...]
+    cost: Cost
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A workload at given sizes. Counts are per sample unless they are weights."""
+
+    id: str
+    name: str
+    sizes: Mapping[str, int]
+    nodes: tuple[Node, ...]
+    kernels: tuple[Kernel, ...]
+    input_elements: float
+    output_elements: float
+    peak_activation_elements: float
+
+    @cached_property
+    def unique_kernels(self) -> tuple[tuple[Cost, int], ...]:
+        """Return each different cost once, with how many kernels have it."""
+        return tuple(Counter(kernel.cost for kernel in self.kernels).items())
+
+    @property
+    def work(self) -> float:
+        """Return W of one sample [FLOP]."""
+        return sum(node.cost.work for node in self.nodes)
+
+    @property
+    def work_min(self) -> float:
+        """Return the least arithmetic that any algorithm needs for one sample [FLOP]."""
+        return sum(node.cost.work_min for node in self.nodes)
+
+    @property
+    def parameters(self) -> float:
+        """Return the stored elements, as papers count them."""
+        return sum(node.cost.parameters for node in self.nodes)
+
+    @property
+    def weights(self) -> float:
+        """Return the weight elements that every pass reads; embedding tables are not among them."""
+        return sum(kernel.cost.weights for kernel in self.kernels)
+
+    def table_elements(self, batch: float) -> float:
+        """Return the elements of embedding tables that a pass over `batch` samples must touch: min(rows, tokens) x width."""
+        return sum(min(c.table_rows, batch * c.lookups) * c.table_width for c in (node.cost for node in self.nodes))
+
+
+def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network:
+    """Return the network of a workload; `sizes` overrides the defaults of its symbolic sizes.
+
+    Raises GraphError, naming the operator, when operators do not fit together or a size is unknown or out of range.
+    """
+    chosen = choose_sizes(workload, sizes or {})
+    graph = _Graph(workload, chosen)
+    nodes = tuple(graph.nodes.values())
+    kernels, host = _fuse(nodes)
+    return Network(
+        id=workload.id, name=workload.name, sizes=chosen, nodes=nodes, kernels=kernels,
+        input_elements=sum(_product(shape) for shape in graph.inputs.values()),
+        output_elements=_product(nodes[-1].shape),
+        peak_activation_elements=_peak_live(nodes, host, graph.inputs),
+    )  # fmt: skip
+
+
+def choose_sizes(workload: Workload, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return every symbolic size of a workload: the one asked for, or its default.
+
+    Raises GraphError for a size that the workload does not have, or one outside its range.
+    """
+    for name, value in sizes.items():
+        if name not in workload.sizes:
+            near = closest(name, workload.sizes)
+            hint = f"did you mean {near}?" if near else f"its sizes are: {', '.join(workload.sizes) or 'none'}"
+            raise GraphError(f"{workload.id} has no size {name!r}; {hint}")
+        size = workload.sizes[name]
+        if not size.minimum <= value <= size.maximum:
+            raise GraphError(f"{workload.id}: {name} is {value}; it goes from {size.minimum} to {size.maximum} {size.unit}s")
+    return {name: sizes.get(name, size.default) for name, size in workload.sizes.items()}
+
+
+def _product(shape: Shape) -> float:
+    result = 1.0
+    for dim in shape:
+        result *= dim
+    return result
+
+
+class _Graph:
+    """Expands blocks and infers shapes, in order; an operator may read only what stands before it."""
+
+    def __init__(self, workload: Workload, sizes: Mapping[str, int]) -> None:
+        self.sizes = sizes
+        self.nodes: dict[str, Node] = {}
+        self.inputs = {name: tuple(size_of(dim, sizes) for dim in dims) for name, dims in workload.inputs.items()}
+        self.last = next(iter(self.inputs))
+        for index, item in enumerate(workload.graph):
+            name = item.name or f"{item.op}_{index}"
+            try:
+                self._add(name, item)
+            except GraphError as error:
+                raise GraphError(f"{workload.id}, /graph/{index} ({name}): {error}") from error
+
+    def _add(self, name: str, item: Operator | Block) -> None:
+        if isinstance(item, Operator):
+            self._append(name, item)
+            return
+        for index in range(item.repeat):
+            prefix = f"{name}_{index}" if item.repeat > 1 else name
+            for operator in item.expand(prefix, self.last, self._shape(self.last), self.sizes, index):
+                self._append(operator.name or prefix, operator)
+
+    def _append(self, name: str, operator: Operator) -> None:
+        if name in self.nodes or name in self.inputs:
+            raise GraphError(f"the name {name!r} occurs twice")
+        if len(self.nodes) >= MAX_OPERATORS:
+            raise GraphError(f"more than {MAX_OPERATORS} operators")
+        inputs = operator.inputs or (self.last,)
+        if len(inputs) != operator.arity:
+            raise GraphError(f"it takes {operator.arity} inputs, not {len(inputs)}")
+        shapes = [self._shape(source) for source in inputs]
+        shape = operator.shape(shapes, self.sizes)
+        cost = operator.cost(shapes, shape, self.sizes)
+        self.nodes[name] = Node(name=name, operator=operator, inputs=inputs, shape=shape, cost=cost)
+        self.last = name
+
+    def _shape(self, name: str) -> Shape:
+        if name in self.nodes:
+            return self.nodes[name].shape
+        if name in self.inputs:
+            return self.inputs[name]
+        near = closest(name, [*self.nodes, *self.inputs])
+        raise GraphError(f"nothing before it is called {name!r}" + (f"; did you mean {near}?" if near else ""))
+
+
+def _fuse(nodes: tuple[Node, ...]) -> tuple[tuple[Kernel, ...], dict[str, str]]:
+    """Return the kernels in order, and for every operator the name of the kernel it became part of."""
+    readers = Counter(source for node in nodes for source in node.inputs)
+    order = {node.name: step for step, node in enumerate(nodes)}
+    host: dict[str, str] = {}
+    members: dict[str, list[Node]] = {}
+    for node in nodes:
+        carrier = _carrier(node, members, host, readers, order)
+        host[node.name] = carrier or node.name
+        members.setdefault(host[node.name], []).append(node)
+    kernels = tuple(
+        Kernel(name=name, operators=tuple(node.name for node in group), cost=_fused_cost(group))
+        for name, group in members.items()
+        if group[0].cost.kind != "view"
+    )
+    return kernels, host
+
+
+def _carrier(
+    node: Node,
+    members: Mapping[str, list[Node]],
+    host: Mapping[str, str],
+    readers: Counter[str],
+    order: Mapping[str, int],
+) -> str | None:
+    """Return the kernel on which `node` rides: that of its latest input, when only `node` reads that result."""
+    if not node.operator.epilogue:
+        return None
+    produced = [source for source in node.inputs if source in order]
+    for source in sorted(produced, key=order.__getitem__, reverse=True):
+        kernel = members[host[source]]
+        if isinstance(kernel[0].operator, _HOSTS) and kernel[-1].name == source and readers[source] == 1:
+            return host[source]
+    return None
+
+
+def _fused_cost(group: list[Node]) -> Cost:
+    """Return the cost of a kernel: the first operator's, with what its epilogue reads besides, and what the last writes."""
+    first, *rest = group
+    inside = {node.name for node in group}
+    extra = sum(_extra_inputs(node, inside) for node in rest)
+    return replace(
+        first.cost,
+        parameters=sum(node.cost.parameters for node in group),
+        weights=sum(node.cost.weights for node in group),
+        inputs=first.cost.inputs + extra,
+        outputs=group[-1].cost.outputs,
+    )
+
+
+def _extra_inputs(node: Node, inside: set[str]) -> float:
+    """Return the elements that an epilogue reads from outside its kernel; both operands of a sum have the result's size."""
+    return node.cost.outputs * sum(source not in inside for source in node.inputs)
+
+
+def _peak_live(nodes: tuple[Node, ...], host: Mapping[str, str], inputs: Mapping[str, Shape]) -> float:
+    """Return the largest sum of live activation elements of one sample over the fused graph."""
+    elements = {name: _product(shape) for name, shape in inputs.items()} | {n.name: n.cost.outputs for n in nodes}
+    last_use = dict.fromkeys(elements, 0) | {s: step for step, node in enumerate(nodes) for s in node.inputs}
+    last_use[nodes[-1].name] = len(nodes)
+    live = set(inputs)
+    peak = 0.0
+    for step, node in enumerate(nodes):
+        live.add(node.name)
+        peak = max(peak, sum(_held(elements, live, host, node)))
+        live = {name for name in live if last_use[name] > step}
+    return peak
+
+
+def _held(elements: Mapping[str, float], live: set[str], host: Mapping[str, str], node: Node) -> Iterator[float]:
+    """Yield the sizes of live results; inside the running kernel intermediate results stay on chip."""
+    for name in live:
+        inside = name != node.name and host.get(name) == host[node.name] and name in node.inputs
+        if not inside:
+            yield elements[name]

@@ -1,0 +1,422 @@
+"""Operators: each declares its fields, its output shape and what it costs, in one place.
+
+Shapes are those of one sample; the batch is the leading axis that nobody writes. Work counts the multiply-accumulates of
+matrix products, convolutions and attention, a MAC being 2 FLOP; normalisation, activation, pooling and softmax are carried
+by their traffic. Work and traffic are affine in the batch: weights once, activations per sample.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from .errors import ExpressionError, GraphError
+from .expressions import parse
+from .quantity import Key, Model, Tuple, Whole
+
+Shape = tuple[int, ...]
+Dim = Annotated[Whole, Field(ge=1, le=10**12)] | Annotated[str, Field(min_length=1)]
+"""A dimension: a number, or an expression of the workload's sizes."""
+
+FLOP_PER_MAC: Final = 2
+WINOGRAD_LEAST_KERNEL: Final = 3
+MAX_DIMENSION: Final = 10**12
+
+KernelKind = Literal["gemm", "conv", "depthwise", "attention", "memory", "view"]
+
+
+def size_of(dim: int | str, sizes: Mapping[str, int]) -> int:
+    """Return a dimension as a whole number above 0, its expression evaluated over `sizes`.
+
+    Raises GraphError when it is no whole number above 0, or uses a name that is no size of the workload.
+
+    >>> size_of("4 * hidden", {"hidden": 768})
+    3072
+    """
+    if isinstance(dim, int):
+        return dim
+    try:
+        value = parse(dim)(sizes)
+    except ExpressionError as error:
+        raise GraphError(f"{error}; the sizes of this workload are: {', '.join(sizes) or 'none'}") from error
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value) or not 1 <= value <= MAX_DIMENSION:
+        raise GraphError(f"the dimension {dim!r} is {value!r}; it must be a whole number from 1 to 10^12")
+    return int(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one operator asks of a chip. Elements, not bytes: the dtype is chosen later.
+
+    `rows`, `columns`, `channels` x `taps` are M (of one sample), N and K of `groups` matrix products; `shared` says that all
+    samples use the same weights, so that the batch lengthens M; otherwise it multiplies the products.
+    """
+
+    kind: KernelKind
+    work: float = 0.0  # FLOP per sample
+    work_min: float = 0.0  # FLOP per sample that any algorithm needs
+    work_done: float = 0.0  # FLOP per sample of the algorithm that runs
+    parameters: float = 0.0  # elements stored
+    weights: float = 0.0  # elements read once per pass, however large the batch
+    lookups: float = 0.0  # rows read per sample from a table of `table_rows` x `table_width`
+    table_rows: float = 0.0
+    table_width: float = 0.0
+    inputs: float = 0.0  # activation elements read per sample
+    outputs: float = 0.0  # activation elements written per sample
+    rows: float = 1.0
+    columns: float = 1.0
+    channels: float = 1.0
+    taps: float = 1.0
+    groups: float = 1.0
+    shared: bool = True
+
+
+class Operator(Model):
+    """Base of all operators. `inputs` names the operators whose results it takes; left out, it takes the one before."""
+
+    arity: ClassVar[int] = 1
+    epilogue: ClassVar[bool] = False
+    """Whether it can ride on the kernel that produces its input, at no trip of its own."""
+
+    name: Key | None = None
+    inputs: Annotated[tuple[Key, ...], Tuple] = ()
+
+    @abstractmethod
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the shape of the result for one sample. Raises GraphError when the inputs do not fit."""
+
+    @abstractmethod
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the cost for one sample."""
+
+
+def _elements(*shapes: Shape) -> float:
+    return float(sum(math.prod(shape) for shape in shapes))
+
+
+def _image(shape: Shape, what: str) -> tuple[int, int, int]:
+    if len(shape) != 3:  # noqa: PLR2004 - channels, height, width
+        raise GraphError(f"{what} takes a sample of channels x height x width, not {shape}")
+    return shape[0], shape[1], shape[2]
+
+
+def _window(extent: int, kernel: int, stride: int, padding: int) -> int:
+    out = (extent + 2 * padding - kernel) // stride + 1
+    if out < 1:
+        raise GraphError(f"a window of {kernel} does not fit into {extent} with padding {padding}")
+    return out
+
+
+class Conv2d(Operator):
+    """A 2-d convolution over channels x height x width, as implicit GEMM: M = Ho*Wo, N = Cout, K = Cin*R*S per group."""
+
+    op: Literal["conv2d"]
+    out_channels: Dim
+    kernel: Dim
+    stride: Dim = 1
+    padding: Annotated[Whole, Field(ge=0, le=10**6)] = 0
+    groups: Dim = 1
+    bias: bool = True
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return out_channels x height x width."""
+        channels, height, width = _image(inputs[0], "conv2d")
+        out, groups = size_of(self.out_channels, sizes), size_of(self.groups, sizes)
+        if channels % groups or out % groups:
+            raise GraphError(f"{groups} groups divide neither {channels} input nor {out} output channels evenly")
+        kernel, stride = size_of(self.kernel, sizes), size_of(self.stride, sizes)
+        return out, _window(height, kernel, stride, self.padding), _window(width, kernel, stride, self.padding)
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return W = 2*Ho*Wo*Cout*(Cin/groups)*R*S; W_min is W/(R*S) where Winograd's form applies (stride 1, R >= 3)."""
+        groups, taps = size_of(self.groups, sizes), size_of(self.kernel, sizes) ** 2
+        channels, (out, height, width) = inputs[0][0] // groups, output
+        weights = out * channels * taps + (out if self.bias else 0)
+        work = float(FLOP_PER_MAC * height * width * out * channels * taps)
+        winograd = size_of(self.stride, sizes) == 1 and size_of(self.kernel, sizes) >= WINOGRAD_LEAST_KERNEL
+        return Cost(
+            kind="depthwise" if groups == inputs[0][0] > 1 else "conv",
+            work=work, work_min=work / taps if winograd else work, work_done=work,
+            parameters=weights, weights=weights, inputs=_elements(inputs[0]), outputs=_elements(output),
+            rows=height * width, columns=out // groups, channels=channels, taps=taps, groups=groups,
+        )  # fmt: skip
+
+
+class Linear(Operator):
+    """A fully connected layer on the last axis: M = all other axes, K = in, N = out features.
+
+    `tied_to` names the embedding whose table serves as its weights, so that they are stored once.
+    """
+
+    op: Literal["linear"]
+    out_features: Dim
+    bias: bool = True
+    tied_to: Key | None = None
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the input's shape with out_features last."""
+        return (*inputs[0][:-1], size_of(self.out_features, sizes))
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return W = 2*M*N*K."""
+        rows, channels, columns = math.prod(inputs[0][:-1]), inputs[0][-1], output[-1]
+        weights = channels * columns + (columns if self.bias else 0)
+        work = float(FLOP_PER_MAC * rows * columns * channels)
+        return Cost(
+            kind="gemm", work=work, work_min=work, work_done=work,
+            parameters=columns if self.tied_to and self.bias else 0 if self.tied_to else weights, weights=weights,
+            inputs=_elements(inputs[0]), outputs=_elements(output), rows=rows, columns=columns, channels=channels,
+        )  # fmt: skip
+
+
+class MatMul(Operator):
+    """A batched product of two activations: ... x M x K with ... x K x N (or N x K when `transposed`)."""
+
+    arity: ClassVar[int] = 2
+    op: Literal["matmul"]
+    transposed: bool = False
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return ... x M x N."""
+        a, b = inputs
+        inner, columns = (b[-1], b[-2]) if self.transposed else (b[-2], b[-1])
+        if len(a) < 2 or a[:-2] != b[:-2] or a[-1] != inner:  # noqa: PLR2004 - a matrix has two axes
+            raise GraphError(f"matmul cannot multiply {a} with {b}{' transposed' if self.transposed else ''}")
+        return (*a[:-1], columns)
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return W = 2*M*N*K for each product."""
+        groups, channels = math.prod(output[:-2]), inputs[0][-1]
+        work = float(FLOP_PER_MAC * math.prod(output) * channels)
+        return Cost(
+            kind="gemm", work=work, work_min=work, work_done=work, inputs=_elements(*inputs), outputs=_elements(output),
+            rows=output[-2], columns=output[-1], channels=channels, groups=groups, shared=False,
+        )  # fmt: skip
+
+
+class Attention(Operator):
+    """Fused scaled-dot-product attention over one projected tensor, tokens x (heads + 2*kv_heads)*head_dim.
+
+    `context` tokens stand in the key-value cache before the tokens of this pass.
+    """
+
+    op: Literal["attention"]
+    heads: Dim
+    kv_heads: Dim | None = None
+    causal: bool = False
+    context: Annotated[str, Field(min_length=1)] | Annotated[Whole, Field(ge=0)] = 0
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return tokens x heads*head_dim."""
+        heads, total = size_of(self.heads, sizes), self._heads_in_all(sizes)
+        if len(inputs[0]) != 2 or inputs[0][1] % total:  # noqa: PLR2004 - tokens, features
+            raise GraphError(
+                f"attention takes tokens x (heads + 2*kv_heads)*head_dim, with {total} heads in all, not {inputs[0]}"
+            )
+        return inputs[0][0], heads * (inputs[0][1] // total)
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return W = 4*heads*head_dim*S*(S + context); a causal mask leaves S*(S+1)/2 + S*context score pairs to W_min."""
+        tokens, heads = inputs[0][0], size_of(self.heads, sizes)
+        head_dim, context = output[1] // heads, self._context(sizes)
+        per_pair = 2 * FLOP_PER_MAC * heads * head_dim
+        pairs = tokens * (tokens + context)
+        needed = tokens * context + tokens * (tokens + 1) // 2 if self.causal else pairs
+        cached = context * (self._heads_in_all(sizes) - heads) * head_dim
+        return Cost(
+            kind="attention",
+            work=float(per_pair * pairs), work_min=float(per_pair * needed), work_done=float(per_pair * needed),
+            inputs=_elements(inputs[0]) + cached, outputs=_elements(output),
+            rows=tokens, columns=tokens + context, channels=head_dim, groups=heads, shared=False,
+        )  # fmt: skip
+
+    def _heads_in_all(self, sizes: Mapping[str, int]) -> int:
+        heads = size_of(self.heads, sizes)
+        return heads + 2 * (heads if self.kv_heads is None else size_of(self.kv_heads, sizes))
+
+    def _context(self, sizes: Mapping[str, int]) -> int:
+        if isinstance(self.context, int):
+            return self.context
+        return size_of(f"({self.context}) + 1", sizes) - 1
+
+
+class Pool(Operator):
+    """Max or average pooling over a window."""
+
+    op: Literal["pool"]
+    kernel: Dim
+    stride: Dim = 1
+    padding: Annotated[Whole, Field(ge=0, le=10**6)] = 0
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return channels x height x width."""
+        channels, height, width = _image(inputs[0], "pool")
+        kernel, stride = size_of(self.kernel, sizes), size_of(self.stride, sizes)
+        return channels, _window(height, kernel, stride, self.padding), _window(width, kernel, stride, self.padding)
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic of reading the input and writing the result."""
+        return Cost(kind="memory", inputs=_elements(inputs[0]), outputs=_elements(output))
+
+
+class GlobalPool(Operator):
+    """The average over height and width: channels x height x width to channels."""
+
+    op: Literal["global_pool"]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the channels."""
+        return (_image(inputs[0], "global_pool")[0],)
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic of reading the input and writing the result."""
+        return Cost(kind="memory", inputs=_elements(inputs[0]), outputs=_elements(output))
+
+
+class BatchNorm(Operator):
+    """Normalisation with stored statistics, per channel; it folds into the weights of the layer before."""
+
+    epilogue: ClassVar[bool] = True
+    op: Literal["batch_norm"]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return scale and shift per channel: two parameters, of which folding leaves one to read."""
+        channels = inputs[0][0]
+        return Cost(
+            kind="memory",
+            parameters=2 * channels,
+            weights=channels,
+            inputs=_elements(inputs[0]),
+            outputs=_elements(output),
+        )
+
+
+class LayerNorm(Operator):
+    """Layer or RMS normalisation over the last axis; `scale_only` is RMS norm, which has no shift."""
+
+    op: Literal["layer_norm"]
+    scale_only: bool = False
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic, and one or two parameters per feature."""
+        weights = inputs[0][-1] * (1 if self.scale_only else 2)
+        return Cost(kind="memory", parameters=weights, weights=weights, inputs=_elements(inputs[0]), outputs=_elements(output))
+
+
+class Softmax(Operator):
+    """Softmax over the last axis."""
+
+    op: Literal["softmax"]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic of reading the input and writing the result."""
+        return Cost(kind="memory", inputs=_elements(inputs[0]), outputs=_elements(output))
+
+
+class Activation(Operator):
+    """An elementwise function of one tensor: relu, relu6, gelu, silu, tanh, sigmoid, scale."""
+
+    epilogue: ClassVar[bool] = True
+    op: Literal["activation"]
+    function: Literal["relu", "relu6", "gelu", "silu", "tanh", "sigmoid", "scale"]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic of reading the input and writing the result."""
+        return Cost(kind="memory", inputs=_elements(inputs[0]), outputs=_elements(output))
+
+
+class Elementwise(Operator):
+    """A function of two tensors of one shape: add (a residual), mul (a gate)."""
+
+    arity: ClassVar[int] = 2
+    epilogue: ClassVar[bool] = True
+    op: Literal["elementwise"]
+    function: Literal["add", "mul"]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the common shape."""
+        if inputs[0] != inputs[1]:
+            raise GraphError(f"{self.function} takes two tensors of one shape, not {inputs[0]} and {inputs[1]}")
+        return inputs[0]
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic of reading both and writing the result."""
+        return Cost(kind="memory", inputs=_elements(*inputs), outputs=_elements(output))
+
+
+class Embedding(Operator):
+    """A look-up of one row per token: tokens to tokens x width."""
+
+    op: Literal["embedding"]
+    rows: Dim
+    width: Dim
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return tokens x width."""
+        return (*inputs[0], size_of(self.width, sizes))
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the rows looked up and written; the table is stored, but only min(rows, tokens) of it must travel."""
+        rows, width = size_of(self.rows, sizes), output[-1]
+        return Cost(
+            kind="memory", parameters=rows * width, lookups=_elements(inputs[0]), table_rows=rows, table_width=width,
+            inputs=_elements(inputs[0], output), outputs=_elements(output),
+        )  # fmt: skip
+
+
+class Reshape(Operator):
+    """Another view of the same elements; it moves nothing."""
+
+    op: Literal["reshape"]
+    to: Annotated[tuple[Dim, ...], Tuple, Field(min_length=1, max_length=8)]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the new shape, which must have as many elements."""
+        shape = tuple(size_of(dim, sizes) for dim in self.to)
+        if math.prod(shape) != math.prod(inputs[0]):
+            raise GraphError(f"reshape cannot make {shape} of {inputs[0]}: the number of elements differs")
+        return shape
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return nothing: a view is free."""
+        return Cost(kind="view")
+
+
+class Slice(Operator):
+    """The first `keep` rows of the first axis, as a view: the class token of BERT, the last token of a decoder."""
+
+    op: Literal["slice"]
+    keep: Dim = 1
+    drop_axis: Annotated[bool, Field(description="leave the first axis out when one row is kept")] = False
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the input's shape with `keep` rows."""
+        keep = size_of(self.keep, sizes)
+        if keep > inputs[0][0]:
+            raise GraphError(f"slice cannot keep {keep} of {inputs[0][0]} rows")
+        return inputs[0][1:] if self.drop_axis and keep == 1 else (keep, *inputs[0][1:])
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return nothing: a view is free."""
+        return Cost(kind="view")

@@ -1,0 +1,64 @@
+"""The roofline and the sound lower bound, in symbols.
+
+Sources: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009, doi 10.1145/1498765.1498785; the bound subtracts what a
+chip can keep on it between passes, since published GEMM timings beat the plain form.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .closed_form import ClosedForm, maximum, minimum
+from .symbols import (
+    bandwidth,
+    intensity,
+    limit,
+    on_chip,
+    peak,
+    peak_max,
+    traffic,
+    traffic_each,
+    traffic_min,
+    traffic_once,
+    work,
+    work_each,
+    work_min,
+)
+
+_WILLIAMS: Final = "Williams, Waterman, Patterson 2009"
+_OURS: Final = "this project, docs/model.md"
+
+FORMS: Final = (
+    ClosedForm(
+        name="ridge_point", expression=peak / bandwidth, unit="FLOP/B", source=_WILLIAMS,
+        doc="Intensity at which memory-bound turns compute-bound.",
+    ),
+    ClosedForm(
+        name="attainable_performance", expression=minimum(peak, bandwidth * intensity), unit="FLOP/s", source=_WILLIAMS,
+        doc="The roof at an arithmetic intensity.",
+    ),
+    ClosedForm(
+        name="roof_s", expression=maximum(work / peak, traffic / bandwidth), unit="s", source=_WILLIAMS,
+        doc="Time of one operator on the plain roof.",
+    ),
+    ClosedForm(
+        name="ridge_batch",
+        expression=traffic_once * (peak / bandwidth) / (work_each - traffic_each * peak / bandwidth),
+        unit="1", source=_OURS, domain=(work_each > traffic_each * peak / bandwidth,),
+        doc="Batch at which an operator turns compute-bound; outside the domain it never does.",
+    ),
+    ClosedForm(
+        name="latency_lower_bound_s",
+        expression=maximum(work_min / peak_max, maximum(0, traffic_min - on_chip) / bandwidth),
+        unit="s", source=_OURS,
+        doc="No implementation is faster: least arithmetic at the highest clock, compulsory bytes beyond the chip.",
+    ),
+    ClosedForm(
+        name="peak_for_limit", expression=work_min / limit, unit="FLOP/s", source=_OURS,
+        doc="The least peak with which the bound admits a latency limit.",
+    ),
+    ClosedForm(
+        name="bandwidth_for_limit", expression=maximum(0, traffic_min - on_chip) / limit, unit="B/s", source=_OURS,
+        doc="The least bandwidth with which the bound admits a latency limit.",
+    ),
+)  # fmt: skip

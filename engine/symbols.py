@@ -1,0 +1,85 @@
+"""Every symbol of the closed forms, made once: two symbols of one name with other assumptions would not be equal.
+
+A symbol's name is its name in code; `LATEX` is how it is written in a derivation; `MEANING` says what it is, with its unit.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sympy as sp
+
+LATEX: Final[dict[sp.Symbol, str]] = {}
+MEANING: Final[dict[sp.Symbol, str]] = {}
+
+
+def _symbol(name: str, latex: str, meaning: str, *, positive: bool = True) -> sp.Symbol:
+    symbol = sp.Symbol(name, positive=True) if positive else sp.Symbol(name, nonnegative=True)
+    LATEX[symbol], MEANING[symbol] = latex, meaning
+    return symbol
+
+
+batch = _symbol("batch", "B", "samples per pass")
+work = _symbol("work", "W", "arithmetic [FLOP]", positive=False)
+work_min = _symbol("work_min", r"W_{\min}", "least arithmetic any algorithm needs [FLOP]", positive=False)
+traffic = _symbol("traffic", "Q", "bytes between chip and main memory [B]", positive=False)
+traffic_min = _symbol("traffic_min", r"Q_{\min}", "bytes any implementation must touch once [B]", positive=False)
+on_chip = _symbol("on_chip", "C", "memory on the chip that can keep data between passes [B]", positive=False)
+peak = _symbol("peak", r"\pi", "published dense peak [FLOP/s]")
+peak_max = _symbol("peak_max", r"\pi_{\max}", "units x highest clock x FLOP per clock [FLOP/s]")
+bandwidth = _symbol("bandwidth", r"\beta", "memory bandwidth [B/s]")
+intensity = _symbol("intensity", "I", "arithmetic intensity [FLOP/B]")
+limit = _symbol("limit", "L", "latency limit [s]")
+work_each = _symbol("work_each", "w", "arithmetic of one sample [FLOP]")
+traffic_each = _symbol("traffic_each", "q_a", "activation traffic of one sample [B]", positive=False)
+traffic_once = _symbol("traffic_once", "q_w", "weight traffic of one pass [B]", positive=False)
+
+rows = _symbol("rows", "M", "rows of the product")
+columns = _symbol("columns", "N", "columns of the product")
+channels = _symbol("channels", "K_c", "contraction of one tap")
+taps = _symbol("taps", "K_t", "taps of the kernel window")
+groups = _symbol("groups", "G", "independent products")
+tile_rows = _symbol("tile_rows", "t_m", "rows of a tile")
+tile_columns = _symbol("tile_columns", "t_n", "columns of a tile")
+split = _symbol("split", "S", "parts of the contraction that run side by side")
+alignment = _symbol("alignment", "a_c", "channels are padded to a multiple of this")
+units = _symbol("units", "U", "parallel units")
+operand_bytes = _symbol("operand_bytes", "a", "bytes of one operand element")
+feed = _symbol("feed", "u", "operand feed of one unit [B/clk]")
+clock = _symbol("clock", r"\mathit{clk}", "clock [Hz]")
+launch = _symbol("launch", "t_0", "launch, drain and fill of one kernel [s]", positive=False)
+sustained = _symbol("sustained", r"\eta", "sustained share of the peak")
+bandwidth_share = _symbol("bandwidth_share", r"\beta_e", "sustained share of the bandwidth")
+cache_ratio = _symbol("cache_ratio", r"\lambda", "cache over memory bandwidth")
+wave_fill = _symbol("wave_fill", "t_w", "fill of one wave [s]", positive=False)
+split_cost = _symbol("split_cost", "t_s", "fixed cost of a split contraction [s]", positive=False)
+overlap_loss = _symbol("overlap_loss", r"\alpha", "share of the shorter side that is not hidden", positive=False)
+derating = _symbol("derating", "d_p", "slowdown of kernels longer than 1 ms", positive=False)
+array_rows = _symbol("array_rows", "r", "rows of a systolic array, along the contraction")
+array_columns = _symbol("array_columns", "c", "columns of a systolic array, along the outputs")
+query_tile = _symbol("query_tile", "t_q", "queries of an attention tile")
+
+compute_s = _symbol("compute_s", "T_c", "time of the arithmetic [s]", positive=False)
+memory_s = _symbol("memory_s", "T_m", "time of the traffic [s]", positive=False)
+footprint = _symbol("footprint", "F", "operands and result of a kernel [B]", positive=False)
+cache = _symbol("cache", "C_l", "last-level cache [B]")
+activations = _symbol("activations", "Q_x", "activation bytes of a kernel [B]", positive=False)
+weights = _symbol("weights", "Q_w", "weight bytes of a kernel [B]", positive=False)
+all_weights = _symbol("all_weights", "W_{net}", "weight bytes of the network [B]")
+
+sequence_s = _symbol("sequence_s", r"T_{\mathrm{seq}}", "time of all kernels in a row [s]")
+power_s = _symbol("power_s", r"T_{\mathrm{pow}}", "time that the power limit allows [s]", positive=False)
+sharpness = _symbol("sharpness", "p", "exponent of the soft maximum")
+idle_w = _symbol("idle_w", r"P_{\mathrm{idle}}", "idle power [W]", positive=False)
+tdp_w = _symbol("tdp_w", r"\mathit{TDP}", "power limit [W]")
+dynamic_j = _symbol("dynamic_j", "E_d", "energy of arithmetic and traffic, net of idle [J]", positive=False)
+latency = _symbol("latency", "T", "time of one pass [s]")
+flop_j = _symbol("flop_j", "e", "energy of one FLOP, net of idle [J/FLOP]", positive=False)
+flop_j_reference = _symbol("flop_j_reference", "e_0", "the same on the reference process [J/FLOP]")
+byte_j = _symbol("byte_j", "e_B", "energy of one byte from memory [J/B]", positive=False)
+node = _symbol("node", "n", "feature size of the process [m]")
+node_reference = _symbol("node_reference", "n_0", "feature size of the reference process [m]")
+node_exponent = _symbol("node_exponent", "x", "exponent of the feature size")
+kind_factor = _symbol("kind_factor", "f", "factor of dtype and operator class")
+floor_w = _symbol("floor_w", r"P_{\mathrm{floor}}", "least power of the chip [W]", positive=False)
+source_bytes = _symbol("source_bytes", "a_s", "bytes of one element before quantization")

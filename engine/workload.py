@@ -1,0 +1,98 @@
+"""The workload spec: a model as a graph of operators and blocks, with the totals that its authors published."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .blocks import BasicBlock, Bottleneck, ConvNorm, DecoderBlock, EncoderBlock, InvertedResidual
+from .ops import (
+    Activation,
+    Attention,
+    BatchNorm,
+    Conv2d,
+    Dim,
+    Elementwise,
+    Embedding,
+    GlobalPool,
+    LayerNorm,
+    Linear,
+    MatMul,
+    Pool,
+    Reshape,
+    Slice,
+    Softmax,
+)
+from .quantity import Count, Identifier, Key, Model, Source, Text, Tuple, Whole, Work
+
+Node = Annotated[
+    Conv2d
+    | Linear
+    | MatMul
+    | Attention
+    | Pool
+    | GlobalPool
+    | BatchNorm
+    | LayerNorm
+    | Softmax
+    | Activation
+    | Elementwise
+    | Embedding
+    | Reshape
+    | Slice
+    | ConvNorm
+    | Bottleneck
+    | BasicBlock
+    | InvertedResidual
+    | EncoderBlock
+    | DecoderBlock,
+    Field(discriminator="op"),
+]
+"""One line of a graph: an operator, or a block of them."""
+
+
+class SymbolicSize(Model):
+    """A size that a request may choose, such as the length of a text in tokens."""
+
+    default: Annotated[Whole, Field(ge=0)]
+    minimum: Annotated[Whole, Field(ge=0)]
+    maximum: Annotated[Whole, Field(ge=1)]
+    unit: Text
+    source: Key
+
+
+class PublishedWork(Work):
+    """Arithmetic of one sample as its authors state it; `within` is how far their rounding may be off."""
+
+    within: Annotated[float, Field(gt=0, lt=0.2)]
+
+
+class PublishedCount(Count):
+    """A number of parameters as its authors state it; `within` is how far their rounding may be off."""
+
+    within: Annotated[float, Field(gt=0, lt=0.2)]
+
+
+class Published(Model):
+    """Totals that a test reproduces from the graph, at the default sizes."""
+
+    work: PublishedWork | None = None
+    parameters: PublishedCount | None = None
+
+
+class Workload(Model):
+    """A model as a graph. Shapes are those of one sample: the batch is the leading axis that nobody writes."""
+
+    schema_: Annotated[str | None, Field(alias="$schema")] = None
+    id: Identifier
+    name: Text
+    task: Text
+    source: Annotated[Key, Field(description="the source that the graph follows")]
+    sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    sizes: dict[Key, SymbolicSize] = {}
+    inputs: Annotated[dict[Key, Annotated[tuple[Dim, ...], Tuple, Field(min_length=1, max_length=8)]], Field(min_length=1)]
+    graph: Annotated[tuple[Node, ...], Tuple, Field(min_length=1, max_length=5000)]
+    published: Published = Published()
+    not_modelled: Annotated[tuple[Text, ...], Tuple] = ()
+    notes: Annotated[tuple[Text, ...], Tuple] = ()
