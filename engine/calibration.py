@@ -105,6 +105,7 @@ class Energy(Model):
 class Interval(Model):
     """Measured over estimated time at the 10th and 90th percentile, and where that comes from."""
 
+    level: Literal["chip measured", "sibling measured", "family prior", "unknown kind"]
     p10: Share
     p90: Share
     basis: Text

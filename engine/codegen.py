@@ -24,7 +24,7 @@ FORMS: Final[tuple[ClosedForm, ...]] = (
     *quantization.FORMS,
 )
 
-_HEADER: Final = '''"""The closed forms as numpy code, printed by `python -m engine.codegen`: change the symbols, not this file."""
+_HEADER: Final = '''"""The closed forms as numpy code, printed by `python -m engine.codegen`; edit the symbols instead."""
 
 from typing import Any
 

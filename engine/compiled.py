@@ -98,7 +98,8 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, *, kernel: bool 
         array_rows=_si(chip.matrix_array and chip.matrix_array.rows),
         array_columns=_si(chip.matrix_array and chip.matrix_array.columns),
         capacity=_si(chip.memory.capacity), workspace=constants.workspace.si,
-        conv_factor=constants.energy.conv_factor.si, byte_j=constants.energy.byte.si, flop_j=_flop_energy(chip, constants, dtype),
+        flop_j=_flop_energy(chip, constants, dtype), conv_factor=constants.energy.conv_factor.si,
+        byte_j=constants.energy.byte.si,
         floor_w=_si(chip.energy_floors and chip.energy_floors.power),
         floor_flop_j=_si(chip.energy_floors and chip.energy_floors.flop),
         floor_byte_j=_si(chip.energy_floors and chip.energy_floors.byte),
@@ -132,7 +133,7 @@ def _constants(part: Constants, clock: float | None) -> dict[str, Any]:
 
 
 def _power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
-    """Return power limit and idle power [W], the family's assumption where the maker publishes none, and what was assumed."""
+    """Return power limit and idle power [W], assumed by family where the maker publishes none, and what was assumed."""
     assumed = []
     tdp, idle = _si(chip.tdp), _si(chip.idle_power)
     if math.isnan(tdp):

@@ -14,6 +14,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import Any, Final
@@ -103,7 +104,7 @@ def parse(text: str) -> Expression:
     return Expression(text, names, tree)
 
 
-def check_names(expression: Expression, known: frozenset[str] | set[str]) -> None:
+def check_names(expression: Expression, known: AbstractSet[str]) -> None:
     """Raise ExpressionError for the first name of `expression` that is not `known`, with the nearest that is."""
     for name in sorted(expression.names - known):
         near = closest(name, known)

@@ -92,7 +92,7 @@ FORMS: Final = (
     ),
     ClosedForm(
         name="systolic_s", expression=_passes * (_streamed + array_rows + array_columns) * _row_s / sustained, unit="s",
-        source=_JOUPPI, doc="A matrix product on weight-stationary arrays: after filling, each tile of weights streams its rows.",
+        source=_JOUPPI, doc="A matrix product on weight-stationary arrays: each tile fills, then streams its rows.",
     ),
     ClosedForm(
         name="systolic_padded_s", expression=_array_tiles * rows * _row_s / units, unit="s", source=_JOUPPI,
@@ -117,6 +117,6 @@ FORMS: Final = (
     ClosedForm(
         name="kernel_s",
         expression=launch + maximum(compute_s, memory_s) + overlap_loss * minimum(compute_s, memory_s),
-        unit="s", source=_OURS, doc="One kernel: launch, the longer of arithmetic and traffic, and what the shorter cannot hide.",
+        unit="s", source=_OURS, doc="One kernel: launch, the longer of arithmetic and traffic, what the shorter cannot hide.",
     ),
 )  # fmt: skip

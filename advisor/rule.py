@@ -1,0 +1,225 @@
+"""Rules and profiles: declarative files that say what excludes, prefers, warns and advises, and what counts as best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+from pydantic import Field
+
+from engine.catalog import data_root, load_document, spec_files
+from engine.documents import Document, read_file
+from engine.errors import ExpressionError, Fault, SpecError, closest, unknown
+from engine.expressions import check_names, parse
+from engine.quantity import Identifier, Key, Model, Source, Text, Tuple
+
+from .facts import NUMBERS, TEXTS, fill, placeholders
+
+Family = Literal["feasibility", "latency", "efficiency", "energy", "trust"]
+Verdict = Literal["exclude", "prefer", "warn", "advise"]
+Need = Literal[
+    "devices_for_memory",
+    "devices_for_throughput",
+    "peak_or_bandwidth_for_limit",
+    "latency_limit",
+    "energy_limit",
+    "power_limit",
+    "memory_limit",
+]
+FAMILIES: Final = ("feasibility", "latency", "efficiency", "energy", "trust")
+
+
+class Examples(Model):
+    """Facts with which the rule fires, and facts with which it is silent; a test runs both."""
+
+    fires: dict[Key, float]
+    silent: dict[Key, float]
+
+
+class Rule(Model):
+    """One rule. `scope` "headline" bars a chip from being recommended but leaves it among the alternatives."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Z][0-9]{3}$")]
+    title: Text
+    verdict: Verdict
+    scope: Literal["candidate", "headline"] = "candidate"
+    when: Annotated[str, Field(min_length=1)]
+    because: Text
+    shortfall: Annotated[str, Field(min_length=1)] | None = None
+    would_need: Need | None = None
+    source: Key
+    examples: Examples
+
+    def fires(self, facts: Mapping[str, Any]) -> bool | None:
+        """Return whether the rule fires on plain facts, or None when an unknown fact decides."""
+        truth = parse(self.when)(facts)
+        return None if truth is None else bool(truth)
+
+    def over(self, facts: Mapping[str, Any]) -> Any:
+        """Return 1.0, 0.0 or NaN for unknown, for arrays of facts."""
+        return parse(self.when).over(facts)
+
+    def message(self, facts: Mapping[str, Any]) -> str:
+        """Return why the rule fires, with its numbers."""
+        return fill(self.because, facts)
+
+
+class RuleFile(Model):
+    """The rules of one family."""
+
+    schema_: Annotated[str | None, Field(alias="$schema")] = None
+    id: Family
+    about: Text
+    sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    rules: Annotated[tuple[Rule, ...], Tuple, Field(min_length=1)]
+
+
+class Profile(Model):
+    """What counts as best: an objective over facts, and constraints that chips must meet."""
+
+    schema_: Annotated[str | None, Field(alias="$schema")] = None
+    id: Identifier
+    name: Text
+    objective: Annotated[str, Field(pattern=r"^[a-z]+$", description="the word for --objective")]
+    maximize: Annotated[str, Field(min_length=1)] | None = None
+    minimize: Annotated[str, Field(min_length=1)] | None = None
+    constraints: Annotated[tuple[str, ...], Tuple] = ()
+    because: Text
+    batches: Literal["up_to_knee", "any"] = "up_to_knee"
+    in_matrix: bool = True
+    sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    source: Key
+
+    def score(self, facts: Mapping[str, Any]) -> Any:
+        """Return the objective over arrays of facts; more is better."""
+        return parse(self.maximize).over(facts) if self.maximize else -parse(self.minimize or "0").over(facts)
+
+    def admits(self, facts: Mapping[str, Any]) -> Any:
+        """Return 1.0, 0.0 or NaN for unknown: whether chips meet every constraint."""
+        truths = [np.asarray(parse(constraint).over(facts)) for constraint in self.constraints]
+        return np.min(np.broadcast_arrays(*truths), axis=0) if truths else np.ones(())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rulebook:
+    """All rules in the order in which they are asked, and all profiles by id."""
+
+    rules: tuple[Rule, ...]
+    family: Mapping[str, str]
+    sources: Mapping[str, Source]
+    profiles: Mapping[str, Profile]
+
+    def of(self, *verdicts: Verdict, scope: str = "candidate") -> tuple[Rule, ...]:
+        """Return the rules with a verdict and a scope, in order."""
+        return tuple(rule for rule in self.rules if rule.verdict in verdicts and rule.scope == scope)
+
+    def __getitem__(self, name: str) -> Rule:
+        """Return the rule of an id. Raises UnknownNameError."""
+        found = next((rule for rule in self.rules if rule.id == name.upper()), None)
+        if found is None:
+            raise unknown("rule", name, [rule.id for rule in self.rules])
+        return found
+
+    def profile(self, name: str) -> Profile:
+        """Return the profile of an id or of the word for its objective. Raises UnknownNameError."""
+        words = {profile.objective: profile.id for profile in self.profiles.values()}
+        if (key := words.get(name, name)) not in self.profiles:
+            raise unknown("profile", name, [*self.profiles, *words])
+        return self.profiles[key]
+
+
+def check_rules(document: Document, model: Model | None) -> Iterator[Fault]:
+    """Yield the faults of meaning of a rule file or a profile: unknown facts, unsafe expressions, examples that fail."""
+    if isinstance(model, RuleFile):
+        for index, rule in enumerate(model.rules):
+            yield from _check_rule(document, ("rules", index), rule)
+    if isinstance(model, Profile):
+        expressions = [("maximize", model.maximize), ("minimize", model.minimize)]
+        if (model.maximize is None) == (model.minimize is None):
+            yield document.fault(("maximize",), "both or neither of maximize and minimize", "exactly one of them")
+        for name, text in [*expressions, *(("constraints", text) for text in model.constraints)]:
+            if text is not None:
+                yield from _check_expression(document, (name,), text)
+
+
+def _check_expression(document: Document, path: tuple[str | int, ...], text: str) -> Iterator[Fault]:
+    try:
+        check_names(parse(text), NUMBERS.keys())
+    except ExpressionError as error:
+        yield document.fault(path, str(error), "an expression over the facts of docs/rules.md")
+
+
+def _check_rule(document: Document, path: tuple[str | int, ...], rule: Rule) -> Iterator[Fault]:
+    faults = [
+        fault
+        for name in ("when", "shortfall")
+        if (text := getattr(rule, name)) is not None
+        for fault in _check_expression(document, (*path, name), text)
+    ]
+    for name in sorted(placeholders(rule.because) - NUMBERS.keys() - TEXTS.keys()):
+        near = closest(name, [*NUMBERS, *TEXTS])
+        faults.append(document.fault((*path, "because"), f"the unknown fact {name!r}", "a fact of docs/rules.md", near))
+    yield from faults
+    if not faults:
+        yield from _check_examples(document, path, rule)
+
+
+def _check_examples(document: Document, path: tuple[str | int, ...], rule: Rule) -> Iterator[Fault]:
+    for name, wanted in (("fires", True), ("silent", False)):
+        facts: Mapping[str, float] = getattr(rule.examples, name)
+        try:
+            truth = rule.fires(facts)
+        except ExpressionError as error:
+            yield document.fault((*path, "examples", name), str(error), "a value for every fact of `when`")
+            continue
+        if truth is not wanted:
+            shown = {True: "fires", False: "is silent", None: "is undecided"}[truth]
+            yield document.fault((*path, "examples", name), f"{rule.id} {shown} on it", f"facts on which it {name}")
+
+
+def load_rulebook(extra: Sequence[Path] = ()) -> Rulebook:
+    """Return all rules and profiles, ours and those in `extra` spec directories, which win by id.
+
+    Raises SpecError with every fault of every file.
+    """
+    faults: list[Fault] = []
+    files: list[RuleFile] = []
+    profiles: dict[str, Profile] = {}
+    for number, directory in enumerate([data_root() / "specs", *extra]):
+        files += _load(directory, "rules", RuleFile, faults, trusted=number == 0)
+        profiles |= {p.id: p for p in _load(directory, "profiles", Profile, faults, trusted=number == 0)}
+    if faults:
+        raise SpecError(faults)
+    rules = {rule.id: (file.id, rule) for file in files for rule in file.rules}
+    ordered = sorted(rules.values(), key=lambda pair: (FAMILIES.index(pair[0]), pair[1].id))
+    return Rulebook(
+        rules=tuple(rule for _, rule in ordered),
+        family={rule.id: family for family, rule in ordered},
+        sources={key: source for file in files for key, source in file.sources.items()},
+        profiles=dict(sorted(profiles.items())),
+    )
+
+
+def _load(directory: Path, folder: str, model: type[Any], faults: list[Fault], *, trusted: bool) -> list[Any]:
+    found = []
+    for path in spec_files(directory, folder):
+        document = read_file(path)
+        spec, wrong = load_document(document, model, trusted=trusted)
+        if spec is not None and not trusted:
+            wrong += check_rules(document, spec)
+        faults += wrong
+        if not wrong:
+            found.append(spec)
+    return found
+
+
+def messages(rules: Iterable[Rule], facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return id, verdict and reason of every rule that fires on plain facts."""
+    return [
+        {"rule": rule.id, "verdict": rule.verdict, "because": rule.message(facts)}
+        for rule in rules
+        if rule.fires(facts) is True
+    ]

@@ -1,0 +1,100 @@
+"""Predictions: every requested batch of a workload on every requested chip and number format, one row for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from .accelerator import Accelerator
+from .calibration import Resolved
+from .catalog import Catalog, load
+from .compiled import CAUSES, Estimate, Machine, estimate
+from .errors import DomainError
+from .network import Network, build
+from .workload import Workload
+
+MAX_BATCH: Final = 10**9
+COLUMNS: Final = (
+    "latency_lower_bound_s",
+    "latency_p10_s",
+    "latency_estimate_s",
+    "latency_p90_s",
+    "throughput_per_s",
+    "throughput_upper_bound_per_s",
+    "energy_per_inference_j",
+    "energy_lower_bound_j",
+    "power_w",
+    "mfu",
+    "mfu_upper_bound",
+    "mbu",
+    "memory_bytes",
+)
+"""The fields of an `Estimate` that a row carries, in order."""
+
+
+def predict(
+    workload: str | Workload,
+    accelerators: Sequence[str],
+    batches: Sequence[int],
+    dtypes: Sequence[str] = (),
+    *,
+    sizes: Mapping[str, int] | None = None,
+    catalog: Catalog | None = None,
+) -> list[dict[str, Any]]:
+    """Return one row for every accelerator, number format and batch; a value that follows from an unknown is None.
+
+    Without `dtypes`, every format of each chip. Times are in s, energies in J, memory in B.
+    Raises UnknownNameError for a name of no spec, GraphError for a size, DomainError for a batch below 1.
+
+    >>> row = predict("resnet50", ["nvidia-h100-sxm"], [1], ["int8"])[0]
+    >>> row["latency_lower_bound_s"] <= row["latency_p10_s"] <= row["latency_estimate_s"] <= row["latency_p90_s"]
+    True
+    """
+    for batch in batches:
+        if not 1 <= batch <= MAX_BATCH:
+            raise DomainError(f"batch {batch!r} is no whole number from 1 to {MAX_BATCH}")
+    specs = load() if catalog is None else catalog
+    network = build(specs.workloads[workload] if isinstance(workload, str) else workload, sizes)
+    machines = [specs.machine(chip, dtype) for chip in accelerators for dtype in dtypes or specs.accelerators[chip].dtypes]
+    if not machines or not batches:
+        return []
+    points = estimate(network, machines, np.array(batches, dtype=float))
+    return [
+        row(network, machine, points, (index, place), specs)
+        for index, machine in enumerate(machines)
+        for place in range(len(batches))
+    ]
+
+
+def row(network: Network, machine: Machine, points: Estimate, place: tuple[int, int], specs: Catalog) -> dict[str, Any]:
+    """Return one point of an estimate as a flat row."""
+    chip = specs.accelerators[machine.hardware]
+    figures = {name: known(getattr(points, name)[place]) for name in COLUMNS}
+    return {
+        "workload": network.id,
+        "hardware": machine.hardware,
+        "dtype": machine.dtype,
+        "batch": int(points.batch[place]),
+        **figures,
+        "memory_capacity_bytes": known(machine.capacity),
+        "confidence": confidence(chip, specs.constants[chip.id]),
+        **{f"waterfall_share_{cause}": share for cause, _, share in waterfall(points, place)},
+    }
+
+
+def waterfall(points: Estimate, place: tuple[int, int]) -> list[tuple[str, float | None, float | None]]:
+    """Return for each cause its seconds and its share of the estimate; the shares sum to 1."""
+    total = points.latency_estimate_s[place]
+    return [(cause, known(points.ladder_s[cause][place]), known(points.ladder_s[cause][place] / total)) for cause in CAUSES]
+
+
+def known(value: float) -> float | None:
+    """Return a value as a plain float, or None for one that is unknown."""
+    return float(value) if np.isfinite(value) else None
+
+
+def confidence(chip: Accelerator, constants: Resolved) -> str:
+    """Return what an estimate on a chip rests on: "modelled" for a chip without silicon, else the level of its interval."""
+    return "modelled" if chip.confidence == "modelled" else constants.interval.level

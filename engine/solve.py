@@ -1,0 +1,203 @@
+"""The batch curve in closed form: the plain roof of a network over the batch, and its inverses.
+
+T(B) = sum over operators of max(B*w/pi, (q_w + B*q_a)/beta) is convex and piecewise linear in B, with a break at every
+operator's ridge batch. So are the same sums over 1/beta and over 1/pi, which gives the bandwidth and the peak that a limit
+needs. Source: docs/model.md, "The batch curve". The estimate's staircase of tiles, waves and cache is not convex; it is
+evaluated, not solved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _compiled as forms
+from .compiled import Machine
+from .errors import DomainError
+from .network import Network
+
+KNEE_SHARE: Final = 0.9
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """T(B) = intercept + slope*B [s] for start <= B <= stop."""
+
+    start: float
+    stop: float
+    intercept: float
+    slope: float
+
+    def at(self, batch: float) -> float:
+        """Return T(batch) [s] on this segment's line."""
+        return self.intercept + self.slope * batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoofCurve:
+    """The plain roof of one network on one machine, as a function of the batch."""
+
+    names: tuple[str, ...]
+    work: Array  # FLOP per sample, by kernel
+    traffic_once: Array  # weight bytes per pass, by kernel
+    traffic_each: Array  # activation bytes per sample, by kernel
+    peak: float
+    bandwidth: float
+
+    def latency_s(self, batch: float) -> float:
+        """Return T(batch) [s]."""
+        return float(np.maximum(self._compute_s(batch), self._memory_s(batch)).sum())
+
+    def throughput_per_s(self, batch: float) -> float:
+        """Return batch/T(batch) [1/s]."""
+        return batch / self.latency_s(batch)
+
+    def _compute_s(self, batch: float) -> Array:
+        return batch * self.work / self.peak
+
+    def _memory_s(self, batch: float) -> Array:
+        return (self.traffic_once + batch * self.traffic_each) / self.bandwidth
+
+    @property
+    def ridge_batches(self) -> Array:
+        """Return the batch at which each kernel turns compute-bound; infinity where it never does."""
+        turns = self.work > self.traffic_each * self.peak / self.bandwidth
+        with np.errstate(all="ignore"):
+            ridge = forms.ridge_batch(
+                bandwidth=self.bandwidth,
+                peak=self.peak,
+                traffic_each=self.traffic_each,
+                traffic_once=self.traffic_once,
+                work_each=self.work,
+            )
+        return np.where(turns, ridge, np.inf)
+
+    @property
+    def ridge_batch(self) -> float:
+        """Return the batch at which the whole network's arithmetic takes as long as its traffic; infinity if none."""
+        work, once, each = self.work.sum(), self.traffic_once.sum(), self.traffic_each.sum()
+        ratio = self.peak / self.bandwidth
+        return float(once * ratio / (work - each * ratio)) if work > each * ratio else math.inf
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Return T(B) for B > 0 as lines, in order of B; the last one reaches to infinity."""
+        ridge = self.ridge_batches
+        breaks = [0.0, *sorted({float(b) for b in ridge if 0 < b < math.inf}), math.inf]
+        lines = []
+        for start, stop in pairwise(breaks):
+            computing = ridge <= start
+            slope = np.where(computing, self.work / self.peak, self.traffic_each / self.bandwidth).sum()
+            intercept = np.where(computing, 0.0, self.traffic_once / self.bandwidth).sum()
+            lines.append(Segment(start, stop, float(intercept), float(slope)))
+        return tuple(lines)
+
+    @property
+    def throughput_limit_per_s(self) -> float:
+        """Return the throughput that ever larger batches approach [1/s]."""
+        return 1.0 / self.segments[-1].slope
+
+    def knee(self, share: float = KNEE_SHARE) -> int:
+        """Return the smallest whole batch with `share` of the throughput that ever larger batches approach."""
+        goal = share * self.throughput_limit_per_s
+        for segment in self.segments:
+            # B/(i + s*B) >= goal  <=>  B*(1 - goal*s) >= goal*i
+            gain = 1.0 - goal * segment.slope
+            batch = goal * segment.intercept / gain if gain > 0 else math.inf
+            if max(batch, segment.start) <= segment.stop:
+                return _whole_from(max(batch, segment.start), lambda b: self.throughput_per_s(b) >= goal)
+        raise DomainError(f"no batch reaches {share:g} of the throughput limit")  # pragma: no cover - the last one does
+
+    def largest_batch(self, limit_s: float) -> int:
+        """Return the largest whole batch with T(batch) <= limit_s, 0 if there is none."""
+        for segment in reversed(self.segments):
+            batch = (limit_s - segment.intercept) / segment.slope if segment.slope > 0 else math.inf
+            if batch >= segment.start:
+                whole = math.floor(min(batch, segment.stop) * (1 + 1e-12))
+                return whole if whole == 0 or self.latency_s(whole) <= limit_s * (1 + 1e-12) else whole - 1
+        return 0
+
+    def bandwidth_for_limit(self, batch: float, limit_s: float) -> float:
+        """Return the least bandwidth [B/s] with T(batch) <= limit_s; infinity if the arithmetic alone takes longer."""
+        inverse = _largest_argument(self._compute_s(batch), self.traffic_once + batch * self.traffic_each, limit_s)
+        return 1.0 / inverse if inverse > 0 else math.inf
+
+    def peak_for_limit(self, batch: float, limit_s: float) -> float:
+        """Return the least peak [FLOP/s] with T(batch) <= limit_s; infinity if the traffic alone takes longer."""
+        inverse = _largest_argument(self._memory_s(batch), batch * self.work, limit_s)
+        return 1.0 / inverse if inverse > 0 else math.inf
+
+    def bandwidth_elasticity(self, batch: float) -> float:
+        """Return d ln T / d ln beta: minus the share of the time in kernels that wait for memory."""
+        compute, memory = self._compute_s(batch), self._memory_s(batch)
+        return float(-memory[memory > compute].sum() / np.maximum(compute, memory).sum())
+
+    def peak_elasticity(self, batch: float) -> float:
+        """Return d ln T / d ln pi: minus the share of the time in kernels that wait for arithmetic."""
+        compute, memory = self._compute_s(batch), self._memory_s(batch)
+        return float(-compute[memory <= compute].sum() / np.maximum(compute, memory).sum())
+
+
+def roof_curve(network: Network, machine: Machine) -> RoofCurve:
+    """Return the plain roof of a network on a machine: fused kernels, every byte from memory.
+
+    Raises DomainError when the chip's bandwidth is not published.
+    """
+    if math.isnan(machine.bandwidth):
+        raise DomainError(f"{machine.hardware} has no published bandwidth, so its roof is unknown")
+    costs = [kernel.cost for kernel in network.kernels]
+    return RoofCurve(
+        names=tuple(kernel.name for kernel in network.kernels),
+        work=np.array([cost.work for cost in costs], dtype=float),
+        traffic_once=np.array([cost.weights for cost in costs], dtype=float) * machine.element_bytes,
+        traffic_each=np.array([cost.inputs + cost.outputs for cost in costs], dtype=float) * machine.element_bytes,
+        peak=machine.peak,
+        bandwidth=machine.bandwidth,
+    )
+
+
+def overtakes(first: RoofCurve, second: RoofCurve) -> tuple[float, ...]:
+    """Return the batches at which one curve crosses the other, in order: there the faster of two chips changes."""
+    breaks = sorted({s.start for s in (*first.segments, *second.segments)})
+    crossings = []
+    for start, stop in zip(breaks, [*breaks[1:], math.inf], strict=True):
+        a, b = _segment_from(first.segments, start), _segment_from(second.segments, start)
+        slope, intercept = a.slope - b.slope, a.intercept - b.intercept
+        batch = -intercept / slope if slope else math.inf
+        if start < batch <= stop and batch < math.inf:
+            crossings.append(batch)
+    return tuple(crossings)
+
+
+def _segment_from(segments: Sequence[Segment], start: float) -> Segment:
+    return next(segment for segment in reversed(segments) if segment.start <= start)
+
+
+def _whole_from(batch: float, holds: Callable[[int], bool]) -> int:
+    """Return the smallest whole number from `batch` on that holds, mending the last digit of a float."""
+    whole = max(1, math.ceil(batch * (1 - 1e-12)))
+    return whole if holds(whole) else whole + 1
+
+
+def _largest_argument(fixed: Array, slopes: Array, limit: float) -> float:
+    """Return the largest x >= 0 with sum(max(fixed, slopes*x)) <= limit, or 0: the sum is convex and piecewise linear in x."""
+    if fixed.sum() > limit:
+        return 0.0
+    moving = slopes > 0
+    breaks = np.sort(np.unique(fixed[moving] / slopes[moving]))
+    if not breaks.size:
+        return math.inf
+    totals = np.array([np.maximum(fixed, slopes * x).sum() for x in breaks])
+    index = int(np.searchsorted(totals, limit, side="right")) - 1
+    start, reached = (breaks[index], totals[index]) if index >= 0 else (0.0, fixed.sum())
+    rising = slopes[moving & (fixed <= slopes * start * (1 + 1e-15))].sum() if index >= 0 else 0.0
+    if rising == 0.0:
+        return float(start)
+    return float(start + (limit - reached) / rising)

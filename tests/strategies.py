@@ -1,0 +1,236 @@
+"""Hypothesis strategies of the engine's tests, and the small builders that they share. Everything made here is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from engine.accelerator import Accelerator
+from engine.calibration import resolve
+from engine.catalog import Catalog, load
+from engine.compiled import Machine
+from engine.compiled import machine as machine_of
+from engine.network import Network, build
+from engine.workload import Workload
+
+ROOT = Path(__file__).parents[1]
+FORMS = ("tiled", "systolic", "roof")
+NAMES = ("a", "b", "c")
+
+
+@cache
+def catalog() -> Catalog:
+    """Return the catalogue that ships with Roofwise."""
+    return load()
+
+
+@cache
+def network(name: str) -> Network:
+    """Return a workload of the catalogue at its default sizes."""
+    return build(catalog().workloads[name])
+
+
+def workload(
+    graph: Sequence[Mapping[str, Any]],
+    inputs: Mapping[str, Sequence[int | str]],
+    sizes: Mapping[str, tuple[int, int, int]] | None = None,
+) -> Workload:
+    """Return a workload of a graph; `sizes` are (default, minimum, maximum) by name."""
+    fields = ("default", "minimum", "maximum")
+    return Workload.model_validate(
+        {
+            "id": "tiny",
+            "name": "Tiny",
+            "task": "test",
+            "source": "us",
+            "sources": {"us": {"title": "made for a test"}},
+            "sizes": {
+                name: dict(zip(fields, numbers, strict=True)) | {"unit": "token", "source": "us"}
+                for name, numbers in (sizes or {}).items()
+            },
+            "inputs": {name: list(shape) for name, shape in inputs.items()},
+            "graph": [dict(line) for line in graph],
+        }
+    )
+
+
+def tiny(
+    graph: Sequence[Mapping[str, Any]],
+    inputs: Mapping[str, Sequence[int | str]],
+    sizes: Mapping[str, tuple[int, int, int]] | None = None,
+    **chosen: int,
+) -> Network:
+    """Return the network of a graph, at the chosen sizes."""
+    return build(workload(graph, inputs, sizes), chosen)
+
+
+def _quantity(value: float, unit: str) -> dict[str, Any]:
+    return {"value": value, "unit": unit, "source": "us"}
+
+
+_COMMON: dict[str, Any] = {
+    "vendor": "Nobody",
+    "sources": {"us": {"title": "made for a test"}},
+    "process_node": _quantity(4, "nm"),
+    "tdp": _quantity(700, "W"),
+    "idle_power": _quantity(70, "W"),
+    "last_level_cache": _quantity(50, "MB"),
+}
+_CHIPS: dict[str, dict[str, Any]] = {
+    "tiled": {
+        "id": "test-gpu", "name": "GPU", "kind": "gpu", "family": "Test",
+        "peak_dense": {"bf16": _quantity(989.4, "TFLOP/s"), "int8": _quantity(1978.9, "TOP/s")},
+        "flop_per_clock": {"bf16": _quantity(4096, "FLOP/clk"), "int8": _quantity(8192, "OP/clk")},
+        "parallel_units": _quantity(132, "SM"),
+        "peak_clock": {"default": _quantity(1830, "MHz")},
+        "max_clock": _quantity(1980, "MHz"),
+        "memory": {"type": "HBM3", "bandwidth": _quantity(3.35, "TB/s"), "capacity": _quantity(80, "GB")},
+    },
+    "systolic": {
+        "id": "test-tpu", "name": "TPU", "kind": "tpu", "family": "Test",
+        "peak_dense": {"bf16": _quantity(275, "TFLOP/s"), "int8": _quantity(275, "TOP/s")},
+        "parallel_units": _quantity(8, "MXU"),
+        "matrix_array": {"rows": _quantity(128, "1"), "columns": _quantity(128, "1")},
+        "peak_clock": {"default": _quantity(1050, "MHz")},
+        "memory": {"type": "HBM2", "bandwidth": _quantity(1.2, "TB/s"), "capacity": _quantity(32, "GB")},
+    },
+    "roof": {
+        "id": "test-edge", "name": "Edge", "kind": "edge", "family": "Test",
+        "peak_dense": {"bf16": _quantity(13, "TFLOP/s"), "int8": _quantity(26, "TOP/s")},
+        "memory": {"type": "LPDDR4X", "bandwidth": _quantity(34, "GB/s"), "capacity": _quantity(4, "GB")},
+    },
+}  # fmt: skip
+
+
+def chip(form: str, **changes: Any) -> Accelerator:
+    """Return a chip whose products the family's calibration counts in a form; None takes a field away."""
+    fields = _COMMON | _CHIPS[form] | changes
+    return Accelerator.model_validate({name: value for name, value in fields.items() if value is not None})
+
+
+def machine(form: str, dtype: str = "bf16", **changes: Any) -> Machine:
+    """Return the machine of such a chip."""
+    spec = chip(form, **changes)
+    constants = resolve(spec, catalog().calibrations)
+    assert constants is not None
+    return machine_of(spec, constants, dtype)
+
+
+@cache
+def base_machine(form: str, dtype: str) -> Machine:
+    """Return the unchanged machine of a form; it must be counted in that form, or the laws would miss one."""
+    made = machine(form, dtype)
+    assert made.form == form
+    return made
+
+
+def decades(low: float, high: float) -> st.SearchStrategy[float]:
+    """Return numbers from 10**low to 10**high, spread evenly over the decades."""
+    return st.floats(low, high).map(lambda exponent: 10.0**exponent)
+
+
+@st.composite
+def machines(draw: st.DrawFn, forms: Sequence[str] = FORMS) -> Machine:
+    """Return machines far around those that exist: four decades of peak and bandwidth, any constants in their range."""
+    base = base_machine(draw(st.sampled_from(forms)), draw(st.sampled_from(["bf16", "int8"])))
+    peak, bandwidth, cache_bytes = draw(decades(12, 16)), draw(decades(9.5, 13.5)), draw(decades(3, 9))
+    tdp_w = draw(decades(0, 3.5))
+    share = st.floats(0.2, 1.0)
+    return replace(
+        base, peak=peak, peak_max=peak * draw(st.floats(1.0, 1.2)), bandwidth=bandwidth, bound_bandwidth=bandwidth,
+        cache=cache_bytes, on_chip=cache_bytes * draw(st.floats(1.0, 2.0)), units=float(draw(st.integers(1, 256))),
+        clock=draw(decades(8.5, 9.5)), tdp_w=tdp_w, idle_w=tdp_w * draw(st.floats(0.0, 0.6)), launch=draw(decades(-7, -4)),
+        sustained=draw(share), bandwidth_share=draw(share), attention=draw(share), cache_ratio=draw(st.floats(1.0, 5.0)),
+        feed=draw(decades(1, 3)), wave_fill=draw(st.sampled_from([0.0, 7e-7])), split_cost=draw(st.sampled_from([0.0, 2.6e-6])),
+        overlap_loss=draw(st.floats(0.0, 1.0)), derating=draw(st.floats(0.0, 0.5)),
+        power_exponent=draw(st.sampled_from([1.0, 2.0, 6.0])), floor_w=draw(st.floats(0.0, 5.0)),
+        floor_flop_j=draw(decades(-14, -12)), floor_byte_j=draw(decades(-12, -11)),
+    )  # fmt: skip
+
+
+_IMAGE_BLOCKS = st.one_of(
+    st.builds(
+        lambda out, kernel, stride: {
+            "op": "conv_norm", "out_channels": out, "kernel": kernel, "stride": stride, "padding": kernel // 2,
+        },
+        st.integers(1, 96), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2]),
+    ),
+    st.builds(lambda width, repeat: {"op": "basic_block", "width": width, "repeat": repeat}, st.integers(1, 64), st.integers(1, 3)),
+    st.builds(lambda width, stride: {"op": "bottleneck", "width": width, "stride": stride}, st.integers(1, 32), st.sampled_from([1, 2])),
+    st.builds(lambda out: {"op": "inverted_residual", "expansion": 6, "out_channels": out}, st.integers(1, 48)),
+)  # fmt: skip
+_TOKEN_BLOCKS = st.one_of(
+    st.builds(lambda mid, repeat: {"op": "encoder_block", "heads": 4, "intermediate": mid, "repeat": repeat},
+              st.integers(1, 512), st.integers(1, 3)),
+    st.builds(lambda mid: {"op": "decoder_block", "heads": 4, "kv_heads": 2, "intermediate": mid, "context": 33},
+              st.integers(1, 512)),
+    st.builds(lambda out: {"op": "linear", "out_features": 4 * out}, st.integers(1, 64)),
+    st.just({"op": "layer_norm"}),
+)  # fmt: skip
+
+
+@st.composite
+def small_networks(draw: st.DrawFn) -> Network:
+    """Return small convolutional networks and small transformers."""
+    if draw(st.booleans()):
+        side = draw(st.integers(8, 48))
+        blocks = draw(st.lists(_IMAGE_BLOCKS, min_size=1, max_size=4))
+        ending = [{"op": "global_pool"}, {"op": "linear", "out_features": draw(st.integers(1, 1000))}]
+        return tiny([*blocks, *ending], {"pixels": [3, side, side]})
+    hidden, tokens = 4 * draw(st.integers(1, 64)), draw(st.integers(1, 200))
+    blocks = draw(st.lists(_TOKEN_BLOCKS, min_size=1, max_size=4))
+    words = {"op": "embedding", "rows": draw(st.integers(1, 5000)), "width": hidden}
+    return tiny([words, *blocks], {"tokens": [tokens]})
+
+
+def networks() -> st.SearchStrategy[Network]:
+    """Return networks of the catalogue and small ones."""
+    known = st.sampled_from(["resnet18", "resnet50", "mobilenet-v2", "bert-base", "gpt3-175b"]).map(network)
+    return st.one_of(known, small_networks())
+
+
+@st.composite
+def numbers(draw: st.DrawFn, depth: int = 3) -> str:
+    """Return texts of expressions that give a number."""
+    leaf = st.sampled_from([*NAMES, "0", "1", "2", "7", "0.5"])
+    if depth == 0:
+        return draw(leaf)
+    part = numbers(depth - 1)
+    match draw(st.sampled_from(["leaf", "binary", "power", "whole", "extreme", "minus"])):
+        case "binary":
+            return f"({draw(part)} {draw(st.sampled_from(['+', '-', '*', '/', '//', '%']))} {draw(part)})"
+        case "power":
+            return f"{draw(leaf)} ** {draw(st.integers(0, 3))}"
+        case "whole":
+            return f"{draw(st.sampled_from(['ceil', 'floor']))}({draw(part)})"
+        case "extreme":
+            return f"{draw(st.sampled_from(['min', 'max']))}({', '.join(draw(st.lists(part, min_size=2, max_size=3)))})"
+        case "minus":
+            return f"-({draw(part)})"
+        case _:
+            return draw(leaf)
+
+
+@st.composite
+def conditions(draw: st.DrawFn, depth: int = 3) -> str:
+    """Return texts of expressions that give a truth value."""
+    kind = draw(st.sampled_from(["compare", "and", "or", "not"])) if depth else "compare"
+    if kind == "compare":
+        parts = draw(st.lists(numbers(1), min_size=2, max_size=3))
+        operators = [draw(st.sampled_from(["<", "<=", ">", ">=", "==", "!="])) for _ in parts[1:]]
+        return parts[0] + "".join(f" {operator} {part}" for operator, part in zip(operators, parts[1:], strict=True))
+    if kind == "not":
+        return f"not ({draw(conditions(depth - 1))})"
+    parts = draw(st.lists(conditions(depth - 1), min_size=2, max_size=3))
+    return f" {kind} ".join(f"({part})" for part in parts)
+
+
+def facts() -> st.SearchStrategy[dict[str, float | None]]:
+    """Return values for the names of expressions: quarters from -8 to 8, or unknown."""
+    value = st.one_of(st.none(), st.integers(-32, 32).map(lambda quarters: quarters / 4.0))
+    return st.fixed_dictionaries(dict.fromkeys(NAMES, value))
