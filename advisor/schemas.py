@@ -1,0 +1,48 @@
+"""Prints the JSON Schemas (draft 2020-12) of specs and answers from their models: `python -m advisor.schemas --write`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from engine.accelerator import Accelerator
+from engine.calibration import Calibration
+from engine.catalog import data_root
+from engine.measurement import Measurement
+from engine.workload import Workload
+
+from .contract import AdvicePart
+from .rule import Profile, RuleFile
+
+MODELS: Final[dict[str, type[BaseModel]]] = {
+    "accelerator": Accelerator,
+    "workload": Workload,
+    "calibration": Calibration,
+    "measurement": Measurement,
+    "rule": RuleFile,
+    "profile": Profile,
+    "advice": AdvicePart,
+}
+"""Name of a schema -> model of the files that follow it."""
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of a name in MODELS."""
+    body = MODELS[name].model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"roofwise:{name}.schema.json", **body}
+
+
+def text(name: str) -> str:
+    """Return a schema as the text of its file."""
+    return json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    for schema_name in MODELS:
+        if "--write" in sys.argv[1:]:
+            (data_root() / "schemas" / f"{schema_name}.schema.json").write_text(text(schema_name), encoding="utf-8")
+        else:
+            sys.stdout.write(text(schema_name))
