@@ -236,8 +236,8 @@ def not_modelled(advice: Advice, catalog: Catalog) -> list[str]:
 
 
 GENERAL: Iterable[str] = (
-    "queueing, batching delay and other load: latency is that of one pass on an idle device",
-    "copies between host and device, and pre- and post-processing",
-    "sparsity, and accuracy lost to narrow number formats",
+    "queueing and load (latency is that of one pass on an idle device)",
+    "host copies, pre- and post-processing",
+    "sparsity and the accuracy of narrow formats",
     "more than one device",
 )

@@ -267,9 +267,8 @@ def _lost_on(choice: Choice, best: Choice | None, barred: Mapping[str, str]) -> 
         return barred.get(choice.chip.id, "")
     throughput = choice.facts["throughput_per_s"] / best.facts["throughput_per_s"]
     energy = choice.facts["energy_per_inference_j"] / best.facts["energy_per_inference_j"]
-    latency = choice.facts["latency_p90_s"] / best.facts["latency_p90_s"]
-    told = f"throughput {throughput:.2g}x, energy {energy:.2g}x, latency {latency:.2g}x"
-    return f"tie within uncertainty: {told}" if _tied(choice, best) else told
+    told = f"{throughput:.2g}x throughput, {energy:.2g}x energy"
+    return f"tie: {told}" if _tied(choice, best) else told
 
 
 def _tied(choice: Choice, best: Choice) -> bool:

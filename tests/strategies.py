@@ -205,7 +205,7 @@ def numbers(draw: st.DrawFn, depth: int = 3) -> str:
         case "binary":
             return f"({draw(part)} {draw(st.sampled_from(['+', '-', '*', '/', '//', '%']))} {draw(part)})"
         case "power":
-            return f"{draw(leaf)} ** {draw(st.integers(0, 3))}"
+            return f"{draw(leaf)} ** {draw(st.integers(1, 3))}"
         case "whole":
             return f"{draw(st.sampled_from(['ceil', 'floor']))}({draw(part)})"
         case "extreme":

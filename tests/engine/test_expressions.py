@@ -105,6 +105,10 @@ def test_numbers_over_arrays_are_the_single_values(text: str, facts: list[dict[s
         _agree(parse(text), facts)
 
 
+def test_an_unknown_to_the_power_0_means_the_same_over_arrays() -> None:
+    _agree(parse("a ** 0"), [{"a": None, "b": 0.0, "c": 0.0}, {"a": 2.0, "b": 0.0, "c": 0.0}])
+
+
 @pytest.mark.parametrize("text", ["not a", "a or b", "a and b", "not (a and b)"])
 def test_a_number_taken_for_truth_means_the_same_over_arrays(text: str) -> None:
     try:

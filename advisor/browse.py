@@ -1,0 +1,304 @@
+"""Looking at the catalogue: lists of specs, and one spec with every value's source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from engine.accelerator import Accelerator
+from engine.catalog import Catalog, load_document
+from engine.checks import implied_peaks
+from engine.documents import read_file
+from engine.errors import SpecError, UnknownNameError, unknown
+from engine.network import Network, build
+from engine.quantity import Model, Quantity
+from engine.units import render, significant
+from engine.workload import Workload
+
+from .report.layout import table
+from .rule import Profile, Rule, Rulebook
+from .validation import Outcome, model_of
+
+Rows = list[dict[str, Any]]
+SHELVES: Final = ("hardware", "workloads", "rules", "profiles", "calibrations", "measurements")
+
+
+def listed(what: str, catalog: Catalog, book: Rulebook) -> Rows:
+    """Return one flat object with an `id` for every spec of a kind. Raises UnknownNameError for no kind of SHELVES."""
+    makers: dict[str, Callable[[], Rows]] = {
+        "hardware": lambda: [_hardware(chip, catalog) for chip in catalog.accelerators],
+        "workloads": lambda: [_workload(workload) for workload in catalog.workloads],
+        "rules": lambda: [_rule(rule, book) for rule in book.rules],
+        "profiles": lambda: [_profile(profile) for profile in book.profiles.values()],
+        "calibrations": lambda: [{"id": c.id, "name": c.name, "form": c.form} for c in catalog.calibrations],
+        "measurements": lambda: [{"id": m.id, "workload": m.workload, "hardware": m.hardware} for m in catalog.measurements],
+    }
+    if what not in makers:
+        raise unknown("list", what, makers)
+    return makers[what]()
+
+
+def _hardware(chip: Accelerator, catalog: Catalog) -> dict[str, Any]:
+    wide = next((d for d in ("bf16", "fp16", "fp32", "int8") if d in chip.peak_dense), chip.dtypes[0])
+    peak, bandwidth = chip.peak_dense[wide].si, chip.memory.bandwidth  # type: ignore[index]
+    return {
+        "id": chip.id,
+        "name": chip.name,
+        "kind": chip.kind,
+        "dtypes": list(chip.dtypes),
+        "peak_dtype": wide,
+        "peak_flop_per_s": peak,
+        "bandwidth_bytes_per_s": None if bandwidth is None else bandwidth.si,
+        "capacity_bytes": None if chip.memory.capacity is None else chip.memory.capacity.si,
+        "ridge_point_flop_per_byte": None if bandwidth is None else peak / bandwidth.si,
+        "tdp_w": None if chip.tdp is None else chip.tdp.si,
+        "confidence": chip.confidence,
+        "ours": catalog.accelerators.entries[chip.id].ours,
+    }
+
+
+def _workload(workload: Workload) -> dict[str, Any]:
+    network = build(workload)
+    return {"id": workload.id, "name": workload.name, "task": workload.task, "sizes": dict(network.sizes), **totals(network)}
+
+
+def totals(network: Network) -> dict[str, float]:
+    """Return the totals of a network for one sample; elements are turned into bytes by a number format."""
+    return {
+        "macs_per_sample": network.work / 2,
+        "work_flop_per_sample": network.work,
+        "parameters": network.parameters,
+        "kernels": len(network.kernels),
+        "peak_activation_elements_per_sample": network.peak_activation_elements,
+    }
+
+
+def _rule(rule: Rule, book: Rulebook) -> dict[str, Any]:
+    return {"id": rule.id, "family": book.family[rule.id], "verdict": rule.verdict, "scope": rule.scope, "title": rule.title,
+            "when": rule.when, "because": rule.because}  # fmt: skip
+
+
+def _profile(profile: Profile) -> dict[str, Any]:
+    goal = f"maximize {profile.maximize}" if profile.maximize else f"minimize {profile.minimize}"
+    return {"id": profile.id, "objective": profile.objective, "goal": goal, "constraints": list(profile.constraints),
+            "because": profile.because}  # fmt: skip
+
+
+_UNITS: Final = {
+    "peak_flop_per_s": ("peak", "rate"),
+    "bandwidth_bytes_per_s": ("bandwidth", "bandwidth"),
+    "capacity_bytes": ("capacity", "size"),
+    "tdp_w": ("TDP", "power"),
+    "work_flop_per_sample": ("work", "work"),
+}
+_HIDDEN: Final = ("ours", "when", "macs_per_sample", "peak_activation_elements_per_sample", "peak_dtype")
+
+
+def list_text(rows: Rows) -> str:
+    """Return a list as an aligned table."""
+    if not rows:
+        return "none\n"
+    keys = [key for key in rows[0] if key not in _HIDDEN]
+    heading = tuple(_UNITS.get(key, (key.replace("_", " "), ""))[0] for key in keys)
+    body = [tuple(_cell(key, row.get(key)) for key in keys) for row in rows]
+    right = [all(isinstance(row.get(key), (int, float, type(None))) for row in rows) for key in keys]
+    return "\n".join(table([heading, *body], right)) + "\n"
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value)) or "-"
+    if isinstance(value, dict):
+        return " ".join(f"{name}={part}" for name, part in value.items()) or "-"
+    if key in _UNITS:
+        return render(float(value), _UNITS[key][1])
+    return significant(value) if isinstance(value, float) else str(value)
+
+
+def find(name: str, catalog: Catalog, book: Rulebook) -> Model:
+    """Return the spec of an id, or of a file. Raises SpecError for a faulty file and UnknownNameError for no such id."""
+    path = Path(name)
+    if path.suffix == ".json" or path.is_file():
+        return _from_file(path)
+    shelves = (catalog.accelerators, catalog.workloads, catalog.calibrations, catalog.measurements)
+    for shelf in shelves:
+        if name in shelf.entries:
+            return shelf[name]
+    if name in book.profiles:
+        return book.profiles[name]
+    if name.upper() in {rule.id for rule in book.rules}:
+        return book[name]
+    every = [key for shelf in shelves for key in shelf.entries]
+    raise _ambiguous_or_unknown(name, [*every, *book.profiles, *(rule.id for rule in book.rules)])
+
+
+def _ambiguous_or_unknown(name: str, every: Sequence[str]) -> UnknownNameError:
+    begins = sorted(key for key in every if key.startswith(name) or f"-{name}" in key)
+    if len(begins) > 1:
+        return UnknownNameError(f"{name!r} could be {' or '.join(begins)}; give the whole id")
+    return unknown("spec", name, every)
+
+
+def _from_file(path: Path) -> Model:
+    document = read_file(path)
+    model, faults = model_of(document)
+    if model is None:
+        raise SpecError(faults)
+    spec, faults = load_document(document, model)
+    if spec is None:
+        raise SpecError(faults)
+    return spec
+
+
+def show_json(spec: Model) -> dict[str, Any]:
+    """Return a spec as its file has it, with derived facts: ridge points of a chip, totals and operators of a workload."""
+    body = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if isinstance(spec, Accelerator):
+        body["derived"] = derived(spec)
+    if isinstance(spec, Workload):
+        network = build(spec)
+        body["totals"] = totals(network)
+        body["operators"] = operators(network)
+    return body
+
+
+def operators(network: Network) -> Rows:
+    """Return one object for every fused kernel: what it is made of, its product's shape, work and elements."""
+    return [
+        {
+            "name": kernel.name,
+            "kind": kernel.cost.kind,
+            "fused": list(kernel.operators[1:]),
+            "rows": kernel.cost.rows,
+            "columns": kernel.cost.columns,
+            "contraction": kernel.cost.channels * kernel.cost.taps,
+            "groups": kernel.cost.groups,
+            "work_flop_per_sample": kernel.cost.work,
+            "weight_elements": kernel.cost.weights,
+            "activation_elements_per_sample": kernel.cost.inputs + kernel.cost.outputs,
+        }
+        for kernel in network.kernels
+    ]
+
+
+def derived(chip: Accelerator) -> dict[str, Any]:
+    """Return what follows from a chip's figures: ridge points, and the FLOP per clock that its peaks imply."""
+    facts: dict[str, Any] = {}
+    for dtype in chip.dtypes:
+        peak = chip.peak_dense[dtype].si  # type: ignore[index]
+        entry: dict[str, Any] = {"peak_max_flop_per_s": chip.peak_max_flop_per_s(dtype)}
+        if chip.memory.bandwidth is not None:
+            entry["ridge_point_flop_per_byte"] = peak / chip.memory.bandwidth.si
+        if chip.parallel_units is not None and (clock := chip.clock_hz(dtype)) is not None:
+            entry["implied_flop_per_clock_and_unit"] = peak / (chip.parallel_units.si * clock)
+        if dtype in (peaks := implied_peaks(chip)):
+            entry["units_x_clock_x_flop_per_clock"] = peaks[dtype]
+        facts[dtype] = entry
+    return facts
+
+
+def show_text(spec: Model) -> str:
+    """Return a spec as people read it: every value with its unit, source and confidence."""
+    if isinstance(spec, Workload):
+        return _workload_text(spec)
+    if isinstance(spec, Accelerator):
+        return _accelerator_text(spec)
+    rows = [
+        (name, str(value)) for name, value in spec.model_dump(mode="json", exclude_none=True).items() if value not in ({}, [])
+    ]
+    return "\n".join(table([("field", "value"), *rows], (False, False))) + "\n"
+
+
+def _accelerator_text(chip: Accelerator) -> str:
+    rows = [("figure", "value", "unit", "source", "confidence")]
+    rows += [_figure(name, q, chip) for name, q in _quantities(chip, "")]
+    facts: list[tuple[str, ...]] = [("dtype", "ridge point [FLOP/B]", "implied FLOP/clk/unit", "pi max [TFLOP/s]")]
+    facts += [(dtype, *(_number(entry.get(key), scale) for key, scale in _DERIVED)) for dtype, entry in derived(chip).items()]
+    unknown_ = [f"{name}: {reason}" for name, reason in chip.not_published.items()]
+    parts = [
+        [f"{chip.name} ({chip.id}), {chip.vendor} {chip.family}, {chip.kind}, {chip.confidence}"],
+        table(rows, (False, True, False, False, False)),
+        table(facts, (False, True, True, True)),
+        [f"not published: {line}" for line in unknown_],
+        [f"{key}: {source.title}" + (f", {source.url}" if source.url else "") for key, source in chip.sources.items()],
+        list(chip.notes),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+_DERIVED: Final = (
+    ("ridge_point_flop_per_byte", 1.0),
+    ("implied_flop_per_clock_and_unit", 1.0),
+    ("peak_max_flop_per_s", 1e-12),
+)
+
+
+def _number(value: float | None, scale: float) -> str:
+    return "unknown" if value is None else significant(value * scale, 4)
+
+
+def _quantities(value: Any, path: str) -> list[tuple[str, Quantity]]:
+    if isinstance(value, Quantity):
+        return [(path, value)]
+    items: Mapping[str, Any] = {}
+    if isinstance(value, Model):
+        items = {name: getattr(value, name) for name in type(value).model_fields}
+    elif isinstance(value, dict):
+        items = value
+    return [pair for name, part in items.items() for pair in _quantities(part, f"{path}.{name}" if path else name)]
+
+
+def _figure(name: str, quantity: Quantity, chip: Accelerator) -> tuple[str, str, str, str, str]:
+    assumes = chip.sources[quantity.source].assumes
+    return (
+        name,
+        significant(quantity.value, 6),
+        quantity.unit,
+        quantity.source,
+        quantity.confidence or ("assumed" if assumes else ""),
+    )
+
+
+def _workload_text(workload: Workload) -> str:
+    network = build(workload)
+    heading = ("kernel", "kind", "M", "N", "K", "G", "MFLOP", "weights", "activations")
+    rows = [heading, *(_operator_row(one) for one in operators(network))]
+    sizes = ", ".join(f"{name} {value}" for name, value in network.sizes.items())
+    facts = [
+        f"{workload.name} ({workload.id}), {workload.task}; sizes: {sizes or 'fixed'}",
+        f"{significant(network.work / 2e9, 6)} GMAC per sample, {network.parameters:,.0f} parameters",
+        f"{len(network.kernels)} kernels of {len(network.nodes)} operators, "  # noqa: ISC004 - one sentence
+        f"{network.peak_activation_elements:,.0f} live activation elements at most",
+    ]
+    return "\n".join([*facts, "", *table(rows, (False, False, *[True] * 7))]) + "\n"
+
+
+def _operator_row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    product = [f"{one[key]:,.0f}" for key in ("rows", "columns", "contraction", "groups")]
+    elements = [f"{one[key]:,.0f}" for key in ("weight_elements", "activation_elements_per_sample")]
+    return one["name"], one["kind"], *product, significant(one["work_flop_per_sample"] / 1e6), *elements
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Return the faults of a file, a line each, or what follows from it when it is valid."""
+    if outcome.faults:
+        return "".join(f"{fault}\n" for fault in outcome.faults)
+    lines = [f"{outcome.file}: valid {type(outcome.spec).__name__.lower()}"]
+    if isinstance(outcome.spec, Accelerator):
+        for dtype, entry in derived(outcome.spec).items():
+            told = [
+                f"{label} {_number(entry[key], scale)}"
+                for (key, scale), label in zip(_DERIVED, _LABELS, strict=True)
+                if key in entry
+            ]
+            lines.append(f"  {dtype}: {' · '.join(told)}")
+    if isinstance(outcome.spec, Workload):
+        network = build(outcome.spec)
+        lines.append(f"  {significant(network.work / 2e9, 6)} GMAC per sample, {network.parameters:,.0f} parameters")
+    return "\n".join(lines) + "\n"
+
+
+_LABELS: Final = ("ridge point [FLOP/B]", "implied FLOP per clock and unit", "pi max [TFLOP/s]")

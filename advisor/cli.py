@@ -1,0 +1,416 @@
+"""The `advise` command: parses, calls, prints. Exit codes: 0 an answer, 1 nothing qualifies, 2 a faulty request or spec."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from engine.catalog import Catalog, load
+from engine.errors import RoofwiseError, SpecError, closest
+from engine.predict import predict
+
+from . import inputs
+from .report.layout import Paint, plain
+from .rule import Rulebook, load_rulebook
+
+NOTHING_QUALIFIES: Final = 1
+FAULTY: Final = 2
+WIDTH: Final = 100
+
+app = typer.Typer(
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+)
+
+_EXAMPLES: Final = """
+Which accelerator, and which batch size, for a model under a requirement, with reasons.
+
+\b
+Examples:
+  advise --model resnet50 --latency 10ms
+  advise --model bert-base --seq-len 384 --latency 20ms --throughput 2000/s
+  advise --model resnet50 --latency 5ms --power 75W --profile energy-critical
+  advise --model resnet50 --latency 10ms --hardware nvidia-l4,nvidia-t4 --dtype int8
+  advise --model resnet50 --latency 10ms --format json --out advice.json
+  advise predict --model resnet50 --hardware nvidia-l4 --batch 1,2,4,8 --format csv
+  advise derive resnet50 --hardware nvidia-l4 --batch 8
+  advise validate mychips/accelerators/mychip.json
+  advise --specs mychips --model resnet50 --latency 10ms
+
+\b
+Quantities carry their unit: 10ms, 75W, 5mJ, 16GB, 2000/s.
+Exit codes: 0 an answer, 1 nothing qualifies, 2 the request or a spec is wrong.
+"""
+
+Model = Annotated[str, typer.Option("--model", "-m", help="Workload: an id of `advise list workloads`.", metavar="ID")]
+Hardware = Annotated[str, typer.Option(help="Chips, separated by commas: ids of `advise list hardware`.", metavar="IDS")]
+Dtypes = Annotated[
+    str | None, typer.Option("--dtype", help="Number formats, separated by commas: bf16, fp16, int8, ...", metavar="LIST")
+]
+SeqLen = Annotated[str | None, typer.Option("--seq-len", help="Tokens per sample, where the model has them.", metavar="N")]
+Sizes = Annotated[
+    list[str] | None, typer.Option("--size", help="Another size of the model, as in image=320. Repeatable.", metavar="NAME=N")
+]
+Specs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--specs",
+        help="A folder with your own accelerators/, workloads/, rules/, ...; yours win over ours. Repeatable.",
+        metavar="DIR",
+    ),
+]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to a file instead of the terminal.", metavar="FILE")]
+
+
+@app.callback(invoke_without_command=True, help=_EXAMPLES)
+def advise_command(
+    ctx: typer.Context,
+    *,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Workload: an id of `advise list workloads`.", metavar="ID")
+    ] = None,
+    latency: Annotated[
+        str | None, typer.Option(help="Latency limit of one pass, held with 90 % certainty.", metavar="TIME")
+    ] = None,
+    throughput: Annotated[str | None, typer.Option(help="Throughput that one device must reach.", metavar="RATE")] = None,
+    power: Annotated[str | None, typer.Option(help="Limit on the average power of the chip.", metavar="POWER")] = None,
+    energy: Annotated[str | None, typer.Option(help="Limit on the energy of one inference.", metavar="ENERGY")] = None,
+    memory: Annotated[str | None, typer.Option(help="Limit on the memory that may be used.", metavar="SIZE")] = None,
+    dtype: Dtypes = None,
+    hardware: Annotated[str | None, typer.Option(help="Only these chips, separated by commas.", metavar="IDS")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only these kinds: gpu, tpu, npu, cpu, dataflow, edge.", metavar="KINDS")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="What counts as best: an id of `advise list profiles`.", metavar="ID")
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="The same in a word: balanced, latency, throughput, energy, edge, cost.", metavar="WORD")
+    ] = None,
+    batch: Annotated[str | None, typer.Option(help="This batch only.", metavar="N")] = None,
+    seq_len: SeqLen = None,
+    size: Sizes = None,
+    specs: Specs = None,
+    top: Annotated[str, typer.Option(help="How many alternatives the text shows.", metavar="N")] = "5",
+    allow_modelled: Annotated[
+        bool, typer.Option("--allow-modelled", help="Recommend chips that nobody measured on silicon, too.")
+    ] = False,
+    explain: Annotated[
+        str | None, typer.Option(help="`excluded`: every excluded chip with its rule and what would change it.", metavar="WHAT")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="text, json (a contract: schemas/advice.schema.json) or md.", metavar="FORMAT")
+    ] = "text",
+    out: Out = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Print the recommendation for a model under a requirement."""
+    if version:
+        _version()
+    if ctx.invoked_subcommand is not None:
+        return
+    if len(sys.argv) == 1:
+        typer.echo(ctx.get_help())
+        return
+    if model is None:
+        raise inputs.RequestError("--model is missing; `advise list workloads` shows the models, `advise --help` examples")
+    if profile and objective:
+        raise inputs.RequestError("--profile and --objective say the same thing; give one of them")
+    _choice("--format", form, ("text", "json", "md"))
+    _choice("--explain", explain or "excluded", ("excluded",))
+    shown = inputs.whole_numbers(top, least=0)[0]
+    catalog, book = _load(specs)
+    options = {**ctx.params, "profile": profile or objective}
+    request = inputs.requirements(options, catalog, book)
+    from .recommend import advise  # noqa: PLC0415
+
+    advice = advise(request, catalog, book)
+    if form == "json":
+        from .contract import as_json  # noqa: PLC0415
+
+        _write(_json(as_json(advice, catalog, book)), out)
+    elif form == "md":
+        from .report import markdown  # noqa: PLC0415
+
+        _write(markdown.report(advice, catalog, book, top=shown), out)
+    else:
+        from .report import text  # noqa: PLC0415
+
+        _write(
+            text.report(advice, catalog, book, width=_width(), top=shown, explain=explain is not None, paint=_paint(out)), out
+        )
+    if advice.recommendation is None:
+        raise typer.Exit(NOTHING_QUALIFIES)
+
+
+@app.command("predict")
+def predict_command(
+    model: Model,
+    hardware: Hardware,
+    batch: Annotated[str, typer.Option(help="Batches, separated by commas.", metavar="LIST")] = "1",
+    dtype: Dtypes = None,
+    seq_len: SeqLen = None,
+    size: Sizes = None,
+    specs: Specs = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="text, csv or json.", metavar="FORMAT")] = "text",
+    out: Out = None,
+) -> None:
+    """Predict every batch on every chip: bound, estimate and interval, one row for each point.
+
+    \b
+    advise predict --model resnet50 --hardware nvidia-h100-sxm --batch 1,2,4,8 --dtype int8 --format csv
+    """
+    _choice("--format", form, ("text", "csv", "json"))
+    catalog, _ = _load(specs)
+    faults = inputs.Faults()
+    chips = faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ())
+    batches = faults.take("--batch", lambda: inputs.whole_numbers(batch), [])
+    dtypes = faults.take("--dtype", lambda: inputs.dtypes(dtype), ())
+    sizes = faults.take("--size", lambda: inputs.sizes(size or (), seq_len), {})
+    faults.take("--model", lambda: catalog.workloads[model], None)
+    faults.check()
+    rows = predict(model, chips, batches, dtypes, sizes=sizes, catalog=catalog)
+    _write({"csv": _csv, "json": _json, "text": _prediction_text}[form](rows), out)
+
+
+@app.command("list")
+def list_command(
+    what: Annotated[str, typer.Argument(help="hardware, workloads, rules, profiles, calibrations or measurements.")],
+    kind: Annotated[str | None, typer.Option(help="Only hardware of these kinds.", metavar="KINDS")] = None,
+    specs: Specs = None,
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="text, csv or json (a plain list of objects).", metavar="FORMAT")
+    ] = "text",
+    out: Out = None,
+) -> None:
+    """List what the catalogue holds."""
+    from . import browse  # noqa: PLC0415
+
+    _choice("--format", form, ("text", "csv", "json"))
+    catalog, book = _load(specs)
+    rows = browse.listed(what, catalog, book)
+    if kinds := inputs.split(kind):
+        rows = [row for row in rows if row.get("kind") in kinds]
+    _write({"csv": _csv, "json": _json, "text": browse.list_text}[form](rows), out)
+
+
+@app.command("show")
+def show_command(
+    name: Annotated[str, typer.Argument(help="An id of any spec, or a file.", metavar="ID|FILE")],
+    specs: Specs = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="text or json.", metavar="FORMAT")] = "text",
+    out: Out = None,
+) -> None:
+    """Show one spec: a chip with the source of every value, a model kernel by kernel, a rule, a profile."""
+    from . import browse  # noqa: PLC0415
+
+    _choice("--format", form, ("text", "json"))
+    catalog, book = _load(specs)
+    spec = browse.find(name, catalog, book)
+    _write(_json(browse.show_json(spec)) if form == "json" else browse.show_text(spec), out)
+
+
+@app.command("validate")
+def validate_command(
+    paths: Annotated[list[Path], typer.Argument(help="Spec files, or folders of them.", metavar="FILE...")],
+    form: Annotated[str, typer.Option("--format", "-f", help="text or json.", metavar="FORMAT")] = "text",
+) -> None:
+    """Check spec files: every fault with file, line, column, pointer and what was expected; exit 0 when all are valid."""
+    from . import browse  # noqa: PLC0415
+    from .validation import files_of, validate_file  # noqa: PLC0415
+
+    _choice("--format", form, ("text", "json"))
+    outcomes = [validate_file(path) for path in files_of(paths)]
+    if form == "json":
+        _write(
+            _json([{"file": o.file, "valid": not o.faults, "faults": [_fault(f) for f in o.faults]} for o in outcomes]), None
+        )
+    else:
+        _write("".join(browse.outcome_text(outcome) for outcome in outcomes) or "no spec files there\n", None)
+    if any(outcome.faults for outcome in outcomes) or not outcomes:
+        raise typer.Exit(FAULTY)
+
+
+@app.command("derive")
+def derive_command(
+    model: Annotated[str, typer.Argument(help="An id of `advise list workloads`.", metavar="MODEL")],
+    hardware: Annotated[str, typer.Option(help="The chip: an id of `advise list hardware`.", metavar="ID")],
+    dtype: Annotated[str | None, typer.Option(help="Number format; 16 bits without it.", metavar="DTYPE")] = None,
+    batch: Annotated[str, typer.Option(help="Samples per pass.", metavar="N")] = "1",
+    latency: Annotated[str | None, typer.Option(help="A limit to solve for.", metavar="TIME")] = None,
+    seq_len: SeqLen = None,
+    size: Sizes = None,
+    specs: Specs = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="text, md, latex or json.", metavar="FORMAT")] = "text",
+    out: Out = None,
+) -> None:
+    """Derive the figures: closed forms of a model on a chip, with numbers substituted step by step."""
+    from engine.network import build  # noqa: PLC0415
+    from engine.units import parse  # noqa: PLC0415
+
+    from . import derive  # noqa: PLC0415
+
+    _choice("--format", form, ("text", "md", "latex", "json"))
+    catalog, _ = _load(specs)
+    faults = inputs.Faults()
+    workload = faults.take("MODEL", lambda: catalog.workloads[model], None)
+    machine = faults.take("--hardware", lambda: catalog.machine(hardware, dtype or _wide(catalog, hardware)), None)
+    batches = faults.take("--batch", lambda: inputs.whole_numbers(batch), [])
+    limit = faults.take("--latency", lambda: parse(latency, "time") if latency else None, None)
+    network = faults.take("--size", lambda: build(workload, inputs.sizes(size or (), seq_len)) if workload else None, None)
+    faults.check()
+    steps = derive.derive(network, machine, batches[0], limit)
+    render = {"text": derive.as_text, "md": derive.as_markdown, "latex": derive.as_latex}
+    _write(_json(derive.as_json(steps)) if form == "json" else render[form](steps), out)
+
+
+def _wide(catalog: Catalog, hardware: str) -> str:
+    dtypes = catalog.accelerators[hardware].dtypes
+    return next((dtype for dtype in ("bf16", "fp16") if dtype in dtypes), dtypes[0])
+
+
+def _load(specs: Sequence[Path] | None) -> tuple[Catalog, Rulebook]:
+    directories = inputs.spec_directories(specs or ())
+    return load(directories), load_rulebook(directories)
+
+
+def _choice(option: str, value: str, valid: Sequence[str]) -> None:
+    if value not in valid:
+        near = closest(value, valid)
+        hint = f"did you mean {near}?" if near else f"use {', '.join(valid)}"
+        raise inputs.RequestError(f"{option}: no {value[:40]!r}; {hint}")
+
+
+def _version() -> NoReturn:
+    from engine import __version__  # noqa: PLC0415
+
+    typer.echo(f"roofwise {__version__}")
+    raise typer.Exit
+
+
+def _fault(fault: Any) -> dict[str, Any]:
+    return {name: getattr(fault, name) for name in ("file", "line", "column", "pointer", "found", "expected", "suggestion")}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: " ".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _prediction_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    from .facts import shown  # noqa: PLC0415
+    from .report.layout import table  # noqa: PLC0415
+
+    names = ("latency_lower_bound_s", "latency_p10_s", "latency_estimate_s", "latency_p90_s", "throughput_per_s",
+             "energy_per_inference_j", "power_w", "mfu", "mbu", "memory_bytes")  # fmt: skip
+    heading = (
+        "chip",
+        "dtype",
+        "batch",
+        "bound",
+        "p10",
+        "estimate",
+        "p90",
+        "throughput",
+        "energy",
+        "power",
+        "MFU",
+        "MBU",
+        "memory",
+    )
+    body = [(row["hardware"], row["dtype"], str(row["batch"]), *(shown(name, row[name]) for name in names)) for row in rows]
+    return "\n".join(table([heading, *body], (False, False, *[True] * 11))) + "\n"
+
+
+def _width() -> int:
+    try:
+        return max(60, min(os.get_terminal_size(sys.stdout.fileno()).columns, 160))
+    except (OSError, ValueError):
+        return WIDTH
+
+
+_STYLES: Final[dict[str, dict[str, Any]]] = {
+    "good": {"fg": "green"},
+    "bad": {"fg": "red", "bold": True},
+    "strong": {"bold": True},
+    "faint": {"dim": True},
+}
+
+
+def _paint(out: Path | None) -> Paint:
+    if out is not None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return plain
+    return lambda text, style: typer.style(text, **_STYLES[style])
+
+
+def _write(text: str, out: Path | None) -> None:
+    """Print a text, or write it to a file in one step: to a temporary file beside it, then renamed."""
+    if out is None:
+        sys.stdout.write(text.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
+        return
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, prefix=f".{out.name}.", delete=False) as file:
+            file.write(text)
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(out)
+    except OSError as error:
+        raise inputs.RequestError(
+            f"--out: {out} cannot be written ({error.strerror}); name a file in a folder that exists"
+        ) from error
+
+
+_UsageError: Final[type[Any]] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""The base of all errors in options and arguments; typer may bring its own copy of click."""
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = app(args=arguments, prog_name="advise", standalone_mode=False)
+        sys.stdout.flush()
+    except _UsageError as error:
+        return _report([error.format_message().replace("\n", " ")])
+    except SpecError as error:
+        return _report([str(fault) for fault in error.faults])
+    except RoofwiseError as error:
+        return _report(str(error).splitlines())
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return int(code or 0)
+
+
+def _report(lines: Iterable[str]) -> int:
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)  # noqa: T201
+    return FAULTY
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit with its code."""
+    sys.exit(_run(arguments))
+
+
+if __name__ == "__main__":
+    main()

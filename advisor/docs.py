@@ -1,0 +1,99 @@
+"""Prints `docs/rules.md` from the rulebook and the vocabulary of facts: `python -m advisor.docs --write`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from engine.catalog import data_root
+from engine.quantity import Source
+
+from .facts import NUMBERS, TEXTS
+from .rule import FAMILIES, Profile, Rule, Rulebook, load_rulebook
+
+INTRODUCTION: Final = """# Rules, profiles and facts
+
+Printed by `python -m advisor.docs --write` from `specs/rules`, `specs/profiles` and `advisor/facts.py`: change those, not
+this page. How to write a rule or a profile of your own: [specs.md](specs.md).
+
+A rule fires where its condition holds. A condition that an unknown value decides neither fires nor passes: the candidate
+is *undetermined*. What a verdict does:
+
+| Verdict | Effect |
+| --- | --- |
+| exclude | removes the candidate: a chip with one number format at one batch |
+| exclude, headline | bars the chip from being recommended; it stays among the alternatives, marked |
+| prefer | says what speaks for the recommendation |
+| warn | says what to be careful about |
+| advise | says what would make it better |
+
+*Would need* is what a chip or the request would need for the rule not to fire; the answer gives its value and unit.
+"""
+FACTS: Final = """## Facts
+
+What a condition, an objective or a message may use. A condition takes numbers only; a truth value is 1 or 0. A number
+that is unknown stays unknown; it is never taken for 0.
+"""
+PROFILES: Final = """## Profiles
+
+What counts as best among the candidates that meet every limit. Ask for one with `--profile`, or by its word with
+`--objective`. *To the knee*: batches beyond the knee are offered only where no smaller one qualifies.
+"""
+
+
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; a bar inside a cell is escaped."""
+    body = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    lines = [heading, ["---"] * len(heading), *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def code(text: str | None) -> str:
+    """Return a text as code, and nothing for none."""
+    return f"`{text}`" if text else ""
+
+
+def rule_row(rule: Rule, source: Source) -> tuple[str, ...]:
+    """Return the cells of one rule."""
+    verdict = rule.verdict if rule.scope == "candidate" else f"{rule.verdict}, {rule.scope}"
+    need = (rule.would_need or "").replace("_", " ")
+    return rule.id, verdict, rule.title, code(rule.when), rule.because, cited(source), need
+
+
+def cited(source: Source) -> str:
+    """Return a source as a link to its document, or as its title."""
+    return f"[{source.title}]({source.url})" if source.url else source.title
+
+
+def family_text(book: Rulebook, family: str) -> str:
+    """Return the section of one family of rules."""
+    heading = ("Rule", "Verdict", "Title", "When", "Because", "Source", "Would need")
+    rows = [rule_row(rule, book.sources[rule.source]) for rule in book.rules if book.family[rule.id] == family]
+    return f"## {family.capitalize()}\n\n{table(heading, rows)}"
+
+
+def profile_row(profile: Profile) -> tuple[str, ...]:
+    """Return the cells of one profile."""
+    goal = f"most {code(profile.maximize)}" if profile.maximize else f"least {code(profile.minimize)}"
+    batches = "to the knee" if profile.batches == "up_to_knee" else "any"
+    limits = ", ".join(code(constraint) for constraint in profile.constraints)
+    return code(profile.id), code(profile.objective), goal, limits, batches, profile.because
+
+
+def rules_text(book: Rulebook) -> str:
+    """Return the whole text of `docs/rules.md`."""
+    profiles = table(
+        ("Profile", "Objective", "Best is", "Admits", "Batches", "Because"), map(profile_row, book.profiles.values())
+    )
+    numbers = table(("Number", "Unit", "Meaning"), ((code(name), unit, text) for name, (unit, text) in NUMBERS.items()))
+    texts = table(("Text, in messages only", "Meaning"), ((code(name), text) for name, text in TEXTS.items()))
+    families = [family_text(book, family) for family in FAMILIES]
+    return "\n".join([INTRODUCTION, *families, PROFILES, profiles, FACTS, numbers, texts])
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv[1:]:
+        (data_root() / "docs" / "rules.md").write_text(rules_text(load_rulebook()), encoding="utf-8")
+    else:
+        sys.stdout.write(rules_text(load_rulebook()))

@@ -1,0 +1,140 @@
+"""From what people type to a request: every fault of it at once, each with the option, the value and the remedy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from engine.accelerator import Dtype, Kind
+from engine.catalog import Catalog
+from engine.errors import RoofwiseError, closest
+from engine.network import choose_sizes
+from engine.units import parse
+
+from .requirements import Requirements
+from .rule import Rulebook
+
+ENVIRONMENT: Final = "ROOFWISE_SPECS"
+LARGEST_TYPED: Final = 10**9
+
+
+class RequestError(RoofwiseError, ValueError):
+    """A request is wrong; the message has one line for each fault."""
+
+
+@dataclass
+class Faults:
+    """Collects what is wrong with a request, so that one run shows it all."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def take(self, option: str, function: Callable[[], Any], default: Any) -> Any:
+        """Return what the function gives, or the default after noting its error."""
+        try:
+            return function()
+        except RoofwiseError as error:
+            self.lines.append(f"{option}: {error}")
+            return default
+
+    def check(self) -> None:
+        """Raise RequestError if anything was wrong."""
+        if self.lines:
+            raise RequestError("\n".join(self.lines))
+
+
+def spec_directories(options: Sequence[Path]) -> list[Path]:
+    """Return the user's spec directories: those of ROOFWISE_SPECS, then those of --specs, which win."""
+    inherited = [Path(part) for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if part]
+    return [*inherited, *options]
+
+
+def whole_numbers(text: str, least: int = 1) -> list[int]:
+    """Return the whole numbers of a comma-separated list.
+
+    >>> whole_numbers("1,2,4")
+    [1, 2, 4]
+    """
+    return [_whole(part, least) for part in split(text)] or [_whole(text, least)]
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= LARGEST_TYPED:
+        raise RequestError(f"{text[:40]!r} is no whole number from {least} to {LARGEST_TYPED:,}")
+    return value
+
+
+def split(text: str | None) -> tuple[str, ...]:
+    """Return the parts of a comma-separated list, without blanks."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def names(texts: Iterable[str], valid: Iterable[str], what: str) -> tuple[str, ...]:
+    """Return the names; raise RequestError for one that is not valid, with the nearest that is."""
+    known = sorted(valid)
+    for text in texts:
+        if text not in known:
+            near = closest(text, known)
+            hint = f"did you mean {near}?" if near else f"there are: {', '.join(known)}"
+            raise RequestError(f"no {what} {text[:60]!r}; {hint}")
+    return tuple(texts)
+
+
+def dtypes(text: str | None) -> tuple[str, ...]:
+    """Return the number formats of a comma-separated list. Raises RequestError for one that is none."""
+    return names(split(text), get_args(Dtype), "number format")
+
+
+def hardware(text: str | None, catalog: Catalog) -> tuple[str, ...]:
+    """Return the ids of a comma-separated list. Raises UnknownNameError for one that is no chip, or could be several."""
+    return tuple(catalog.accelerators[part].id for part in split(text))
+
+
+def sizes(pairs: Sequence[str], seq_len: str | None) -> dict[str, int]:
+    """Return symbolic sizes from NAME=VALUE pairs and --seq-len. Raises RequestError."""
+    found = {} if seq_len is None else {"seq_len": _whole(seq_len, 1)}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise RequestError(f"{pair[:40]!r} is no size; write NAME=VALUE, as in image=320")
+        found[name.strip()] = _whole(value.strip(), 0)
+    return found
+
+
+def requirements(options: Mapping[str, Any], catalog: Catalog, book: Rulebook) -> Requirements:
+    """Return the request of typed options. Raises RequestError with a line for each fault."""
+    faults = Faults()
+    limits = {
+        name: faults.take(f"--{option}", partial(parse, options[option], dimension), None)
+        for name, option, dimension in (
+            ("latency_s", "latency", "time"),
+            ("throughput_per_s", "throughput", "throughput"),
+            ("power_w", "power", "power"),
+            ("energy_j", "energy", "energy"),
+            ("memory_bytes", "memory", "size"),
+        )
+        if options.get(option) is not None
+    }
+    model = options["model"]
+    workload = faults.take("--model", lambda: catalog.workloads[model], None)
+    batch = options.get("batch")
+    request: dict[str, Any] = {
+        "batch": None if batch is None else faults.take("--batch", lambda: _whole(batch, 1), None),
+        "dtypes": faults.take("--dtype", lambda: dtypes(options.get("dtype")), ()),
+        "hardware": faults.take("--hardware", lambda: hardware(options.get("hardware"), catalog), ()),
+        "kinds": faults.take("--kind", lambda: names(split(options.get("kind")), get_args(Kind), "kind of hardware"), ()),
+        "sizes": faults.take("--size", lambda: sizes(options.get("size") or (), options.get("seq_len")), {}),
+        "profile": faults.take("--profile", lambda: book.profile(options.get("profile") or "balanced").id, "balanced"),
+    }
+    if workload is not None:
+        faults.take("--size", lambda: choose_sizes(workload, request["sizes"]), {})
+    faults.check()
+    request |= {name: value for name, value in limits.items() if value is not None}
+    return Requirements(model=workload.id, allow_modelled=options["allow_modelled"], **request)

@@ -1,0 +1,235 @@
+"""An answer on one screen: the verdict first, then why, where the time goes, and what the others lost on."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from engine.catalog import Catalog
+from engine.predict import waterfall
+from engine.units import render, significant
+
+from ..contract import not_modelled
+from ..exclusion import Exclusion, Need
+from ..facts import shown
+from ..recommend import Advice, Choice
+from ..rule import Rulebook
+from .layout import Paint, block, labelled, plain, table
+
+BAR: Final = 60
+MAX_LISTED: Final = 400
+CAUSES: Final = {
+    "arithmetic": "arithmetic at the peak",
+    "bandwidth": "memory",
+    "sequence": "layer after layer",
+    "dimension_fit": "padding",
+    "unit_allocation": "whole waves",
+    "dispatch": "launches",
+    "sustained": "sustained rates",
+    "power_cap": "power limit",
+    "bound_clamp": "clamp to the bound",
+}
+"""Rung of the ladder -> what a reader calls it."""
+_DIMENSIONS: Final = {"s": "time", "FLOP/s": "rate", "B/s": "bandwidth", "J": "energy", "W": "power", "B": "size"}
+
+
+def report(advice: Advice, catalog: Catalog, book: Rulebook, *, width: int = 100, top: int = 5, explain: bool = False,
+           paint: Paint = plain) -> str:  # fmt: skip
+    """Return the answer as text of at most `width` columns; `top` shortens the tables, `explain` lists every exclusion."""
+    parts = [_verdict(advice, width, paint)] if advice.recommendation else [_failure(advice, width, paint)]
+    if advice.recommendation:
+        parts += [_why(advice, width), _ladder(advice.recommendation, width), _winners(advice, width)]
+    parts += [_alternatives(advice, book, top, width, paint), _excluded(advice, book, width, explain=explain)]
+    parts += [labelled("Not modelled", "; ".join(not_modelled(advice, catalog)), width)]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def request_line(advice: Advice) -> str:
+    """Return what was asked for, in one line."""
+    request = advice.request
+    sizes = [f"{name} {value}" for name, value in advice.network.sizes.items()]
+    limits = [
+        f"{word} {shown(name, value)}"
+        for word, name, value in (
+            ("latency", "limit_latency_s", request.latency_s),
+            ("throughput", "limit_throughput_per_s", request.throughput_per_s),
+            ("power", "limit_power_w", request.power_w),
+            ("energy", "limit_energy_j", request.energy_j),
+            ("memory", "limit_memory_bytes", request.memory_bytes),
+        )
+        if value not in (0.0, float("inf"))
+    ]
+    what = f"{advice.network.name} ({', '.join(sizes) or 'fixed sizes'})"
+    return f"{what} · {' · '.join(limits) or 'no limit'} · profile {advice.profile.id}"
+
+
+def _verdict(advice: Advice, width: int, paint: Paint) -> list[str]:
+    best = advice.recommendation
+    assert best is not None  # noqa: S101 - the caller looked
+    facts = best.facts
+    fact = _facts_of(best)
+    head = f"{best.chip.name} · {best.slot.dtype} · batch {facts['batch']:g}"
+    meets = "" if not facts["has_latency_limit"] else (
+        f"meets {fact('limit_latency_s')} with {fact('margin')} to spare (90 % sure)"
+    )  # fmt: skip
+    gap = " " * max(2, width - len(head) - len(meets))
+    return [
+        paint(request_line(advice), "faint"),
+        paint(head, "strong") + gap + paint(meets, "good"),
+        *labelled("latency", _latency(best), width),
+        *labelled("throughput", _figures(best), width),
+        *labelled("batch", _batches(best), width),
+    ]
+
+
+def _latency(choice: Choice) -> str:
+    facts = choice.facts
+    limit = f" · limit {render(facts['limit_latency_s'], 'time')}" if facts["has_latency_limit"] else ""
+    bound, estimate, sure = (render(facts[f"latency_{name}_s"], "time") for name in ("lower_bound", "estimate", "p90"))
+    return f"bound {bound} · estimate {estimate} · 90 % sure {sure}{limit}"
+
+
+def _facts_of(choice: Choice) -> Callable[[str], str]:
+    return lambda name: shown(name, choice.facts[name])
+
+
+def _figures(choice: Choice) -> str:
+    fact = _facts_of(choice)
+    return (
+        f"{fact('throughput_per_s')} · {fact('energy_per_inference_j')} each · {fact('power_w')}"
+        f" · {fact('memory_bytes')} of {fact('capacity_bytes')} · MFU {fact('mfu')} · MBU {fact('mbu')}"
+    )
+
+
+def _batches(choice: Choice) -> str:
+    fact = _facts_of(choice)
+    never = math.isinf(choice.facts["ridge_batch"])
+    turns = "never compute-bound on the plain roof" if never else f"turns compute-bound at {fact('ridge_batch')}"
+    return f"knee {fact('knee_batch')} · largest within the limits {fact('largest_batch')} · {turns}"
+
+
+def _failure(advice: Advice, width: int, paint: Paint) -> list[str]:
+    lines = [paint(request_line(advice), "faint"), paint("No chip of the catalogue meets the request.", "bad")]
+    miss = advice.nearest_miss
+    if advice.alternatives:
+        lines += labelled("But", f"{len(advice.alternatives)} meet it and may not be recommended; see the alternatives", width)
+    if miss is not None:
+        lines += labelled(
+            "nearest miss", f"{miss.hardware}: {miss.because} ({miss.rule.id}), {significant(miss.shortfall, 2)}x off", width
+        )
+    if miss is not None and miss.would_need is not None:
+        lines += labelled("what fixes it", need_text(miss.would_need), width)
+    return lines
+
+
+def need_text(need: Need) -> str:
+    """Return what would change a verdict, as a sentence fragment."""
+    quantity, value, unit = need
+    if quantity == "devices":
+        return f"{value:,.0f} devices would hold it (placement over devices is not modelled)"
+    figure = render(value, _DIMENSIONS[unit])
+    return {
+        "peak": f"a peak of {figure} for the bound to admit it, or a looser limit",
+        "bandwidth": f"a bandwidth of {figure} for the bound to admit it, or a looser limit",
+    }.get(quantity, f"a {quantity.replace('_', ' ')} of {figure}")
+
+
+def _why(advice: Advice, width: int) -> list[str]:
+    groups = (("Why", "prefer"), ("Note", "advise"), ("Take care", "warn"))
+    lines: list[str] = []
+    for label, verdict in groups:
+        items = [f"{reason['rule']}  {reason['because']}" for reason in advice.rationale if reason["verdict"] == verdict]
+        lines += block(label, items, width, hang=6)
+    return lines
+
+
+def _ladder(choice: Choice, width: int) -> list[str]:
+    """Return the ladder of causes as one bar and its legend, largest first."""
+    steps = [(CAUSES[cause], share or 0.0) for cause, _, share in waterfall(choice.grid.points, choice.place)]
+    ranked = sorted((step for step in steps if step[1] >= 0.005), key=lambda step: -step[1])  # noqa: PLR2004 - half a percent
+    return block(
+        "Time goes to", [f"{100 * share:3.0f} % {name:<22} {'█' * max(1, round(share * BAR))}" for name, share in ranked], width
+    )
+
+
+def _winners(advice: Advice, width: int) -> list[str]:
+    rows = [
+        (name, w.chip.id, w.slot.dtype, f"batch {w.facts['batch']:g}", _headline(name, w)) for name, w in advice.winners.items()
+    ]
+    return block("Winners", table(rows, (False, False, False, False, True)), width)
+
+
+def _headline(profile: str, choice: Choice) -> str:
+    facts = choice.facts
+    if profile == "energy-critical":
+        return shown("energy_per_inference_j", facts["energy_per_inference_j"])
+    if profile == "real-time":
+        return shown("latency_p90_s", facts["latency_p90_s"])
+    return shown("throughput_per_s", facts["throughput_per_s"])
+
+
+HEADINGS: Final = ("Alternatives", "dtype", "batch", "ms (90 %)", "/s", "mJ", "W", "lost on")
+RIGHT: Final = (False, False, True, True, True, True, True, False)
+
+
+def alternative_row(choice: Choice, lost: str) -> tuple[str, ...]:
+    """Return a chip that meets the request as cells under HEADINGS."""
+    facts = choice.facts
+    return (
+        choice.chip.id,
+        choice.slot.dtype,
+        f"{facts['batch']:g}",
+        significant(1e3 * facts["latency_p90_s"]),
+        significant(facts["throughput_per_s"]),
+        significant(1e3 * facts["energy_per_inference_j"]),
+        significant(facts["power_w"], 2),
+        lost,
+    )
+
+
+def _alternatives(advice: Advice, book: Rulebook, top: int, width: int, paint: Paint) -> list[str]:
+    if not advice.alternatives:
+        return []
+    rows = [HEADINGS, *(alternative_row(choice, _short(lost, book)) for choice, lost in advice.alternatives[:top])]
+    lines = [line if len(line) <= width else line[: width - 1] + "…" for line in table(rows, RIGHT)]
+    left = len(advice.alternatives) - top
+    more = [paint(f"{left} more: --top {len(advice.alternatives)}", "faint")] if left > 0 else []
+    return [paint(lines[0], "faint"), *lines[1:], *more]
+
+
+def _short(lost: str, book: Rulebook) -> str:
+    """Return what a chip lost on in a few words: the title of a rule instead of its message."""
+    rule, colon, _ = lost.partition(":")
+    titles = {known.id: known.title for known in book.rules}
+    return f"{titles[rule]} ({rule})" if colon and rule in titles else lost
+
+
+def _excluded(advice: Advice, book: Rulebook, width: int, *, explain: bool) -> list[str]:
+    if explain:
+        return _every_exclusion(advice, width)
+    counts = Counter(item.rule.id for item in advice.excluded)
+    told = [f"{count} {book[rule].title} ({rule})" for rule, count in sorted(counts.items())]
+    open_ = ", ".join(item.hardware for item in advice.undetermined)
+    lines = labelled("Excluded", f"{len(advice.excluded)}: {' · '.join(told)} · see --explain excluded", width) if told else []
+    return lines + (
+        labelled("Undetermined", f"{open_}: figures that nobody publishes · see --explain excluded", width) if open_ else []
+    )
+
+
+def _every_exclusion(advice: Advice, width: int) -> list[str]:
+    def told(item: Exclusion) -> str:
+        need = f"; would need {need_text(item.would_need)}" if item.would_need else ""
+        return f"{item.hardware}: {item.rule.id} {item.because}{need}"
+
+    open_ = [f"{item.hardware}: missing {'; '.join(item.missing) or 'a figure'}" for item in advice.undetermined]
+    lines: list[str] = []
+    for label, items in (("Excluded", [told(item) for item in advice.excluded]), ("Undetermined", open_)):
+        lines += block(label, items[:MAX_LISTED], width, hang=2)
+    return lines
+
+
+def lines_of(texts: Sequence[str]) -> str:
+    """Return texts as lines."""
+    return "\n".join(texts) + "\n"

@@ -1,0 +1,80 @@
+"""`advise validate`: every fault of every file in one run, and what follows from a file that is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from engine.accelerator import Accelerator
+from engine.calibration import Calibration
+from engine.catalog import load_document
+from engine.documents import Document, read_file, validate
+from engine.errors import Fault, closest
+from engine.measurement import Measurement
+from engine.quantity import Model
+from engine.workload import Workload
+
+from .rule import Profile, RuleFile, check_rules
+
+MODELS: Final[dict[str, type[Model]]] = {
+    "accelerator": Accelerator,
+    "workload": Workload,
+    "calibration": Calibration,
+    "measurement": Measurement,
+    "rule": RuleFile,
+    "profile": Profile,
+}
+_MARKS: Final = {
+    "peak_dense": "accelerator",
+    "graph": "workload",
+    "applies_to": "calibration",
+    "points": "measurement",
+    "rules": "rule",
+    "objective": "profile",
+}
+"""A key that only one kind of spec has -> that kind, for files without $schema."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What validating one file found: the spec, or its faults."""
+
+    file: str
+    spec: Model | None
+    faults: tuple[Fault, ...]
+
+
+def files_of(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the JSON files that are named, or lie below a folder that is named."""
+    for path in paths:
+        yield from sorted(path.rglob("*.json")) if path.is_dir() else [path]
+
+
+def validate_file(path: Path) -> Outcome:
+    """Return the outcome of validating one file, structure and meaning."""
+    document = read_file(path)
+    model, faults = model_of(document)
+    if model is None:
+        return Outcome(file=str(path), spec=None, faults=tuple(faults))
+    spec, faults = load_document(document, model)
+    structure, _ = validate(document, model)
+    faults += check_rules(document, structure)
+    return Outcome(file=str(path), spec=None if faults else spec, faults=tuple(dict.fromkeys(faults)))
+
+
+def model_of(document: Document) -> tuple[type[Model] | None, list[Fault]]:
+    """Return the model that a document follows: that of its $schema, else that of a key which only one kind has."""
+    if document.data is None:
+        return None, list(document.faults)
+    if not isinstance(document.data, dict):
+        return None, [document.fault((), f"a JSON {type(document.data).__name__}", "an object")]
+    named = str(document.data.get("$schema", "")).rpartition("/")[2].removesuffix(".schema.json")
+    kind = named or next((kind for key, kind in _MARKS.items() if key in document.data), "")
+    if kind in MODELS:
+        return MODELS[kind], []
+    expected = f"a $schema that ends in one of {', '.join(MODELS)}.schema.json"
+    found = f"the schema {named!r}" if named else "no $schema"
+    path = ("$schema",) if named else ()
+    return None, [*document.faults, document.fault(path, found, expected, closest(named, MODELS))]

@@ -1,0 +1,264 @@
+"""Laws of the estimate, on machines and networks that Hypothesis makes and on everything in the catalogue."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import strategies
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.compiled import CAUSES, Estimate, Machine, estimate
+from engine.network import Network
+
+BATCHES = np.array([1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 31, 32, 33, 64, 100, 128, 129, 256], dtype=float)
+ROUNDING = 1e-12
+"""What the last digits of a float may differ by, relative."""
+
+Array = npt.NDArray[np.float64]
+
+
+def one(network: Network, machine: Machine, batches: npt.ArrayLike = BATCHES) -> Estimate:
+    return estimate(network, [machine], batches)
+
+
+def never_falls(values: Array) -> bool:
+    return bool(np.all(values[..., 1:] >= values[..., :-1] * (1 - ROUNDING)))
+
+
+def not_above(low: Array, high: Array) -> bool:
+    return bool(np.all(low <= high * (1 + ROUNDING)))
+
+
+def ratio_of_works(network: Network) -> float:
+    return network.work / network.work_min
+
+
+@given(strategies.networks(), strategies.machines())
+def test_bound_interval_and_estimate_are_in_order(network: Network, machine: Machine) -> None:
+    points = one(network, machine)
+    assert np.all(points.latency_lower_bound_s > 0)
+    assert np.all(points.latency_lower_bound_s <= points.latency_p10_s)
+    assert np.all(points.latency_p10_s <= points.latency_estimate_s)
+    assert np.all(points.latency_estimate_s <= points.latency_p90_s)
+
+
+@settings(max_examples=150)
+@given(strategies.networks(), strategies.machines(), st.integers(1, 200))
+def test_latency_never_falls_with_batch(network: Network, machine: Machine, first: int) -> None:
+    batches = np.concatenate([np.arange(first, first + 40), first * np.array([50, 51, 99, 1000])]).astype(float)
+    assert never_falls(one(network, machine, batches).latency_estimate_s)
+
+
+@given(strategies.networks(), strategies.machines())
+def test_bound_never_falls_with_batch(network: Network, machine: Machine) -> None:
+    points = one(network, machine, np.arange(1.0, 300.0))
+    assert never_falls(points.latency_lower_bound_s)
+    assert np.all(points.energy_lower_bound_j * points.batch > 0)
+
+
+@given(strategies.networks(), strategies.machines(), st.floats(1.0, 10.0))
+def test_more_peak_never_hurts(network: Network, machine: Machine, more: float) -> None:
+    faster = replace(machine, peak=machine.peak * more, peak_max=machine.peak_max * more)
+    points = estimate(network, [faster, machine], BATCHES)
+    assert not_above(points.latency_estimate_s[0], points.latency_estimate_s[1])
+    assert not_above(points.latency_lower_bound_s[0], points.latency_lower_bound_s[1])
+
+
+@given(strategies.networks(), strategies.machines(), st.floats(1.0, 10.0))
+def test_more_bandwidth_never_hurts(network: Network, machine: Machine, more: float) -> None:
+    wider = replace(machine, bandwidth=machine.bandwidth * more, bound_bandwidth=machine.bound_bandwidth * more)
+    points = estimate(network, [wider, machine], BATCHES)
+    assert not_above(points.latency_estimate_s[0], points.latency_estimate_s[1])
+    assert not_above(points.latency_lower_bound_s[0], points.latency_lower_bound_s[1])
+
+
+@given(strategies.networks(), strategies.machines(), st.floats(1.0, 10.0))
+def test_more_cache_and_more_power_never_hurt(network: Network, machine: Machine, more: float) -> None:
+    larger = replace(machine, cache=machine.cache * more, on_chip=machine.on_chip * more)
+    stronger = replace(machine, tdp_w=machine.tdp_w * more)
+    points = estimate(network, [larger, stronger, machine], BATCHES)
+    assert not_above(points.latency_estimate_s[:2], points.latency_estimate_s[2])
+
+
+@given(strategies.networks(), strategies.machines())
+def test_utilization_stays_below_its_bounds(network: Network, machine: Machine) -> None:
+    points = one(network, machine)
+    assert not_above(points.mfu, points.mfu_upper_bound)
+    assert not_above(points.mfu, np.full_like(points.mfu, ratio_of_works(network)))
+    work = network.work * BATCHES
+    assert points.mfu == pytest.approx(work / (points.latency_estimate_s * machine.peak))
+    assert points.mfu_upper_bound == pytest.approx(work / (points.latency_lower_bound_s * machine.peak))
+    highest = ratio_of_works(network) * machine.peak_max / machine.peak
+    assert not_above(points.mfu_upper_bound, np.full_like(points.mfu, highest))
+
+
+@given(strategies.networks(), strategies.machines())
+def test_power_lies_between_idle_and_tdp(network: Network, machine: Machine) -> None:
+    points = one(network, machine)
+    assert not_above(points.power_w, np.full_like(points.power_w, machine.tdp_w))
+    assert not_above(np.full_like(points.power_w, machine.idle_w), points.power_w)
+
+
+@given(strategies.networks(), strategies.machines())
+def test_energy_is_power_times_time_and_above_idle_and_its_bound(network: Network, machine: Machine) -> None:
+    points = one(network, machine)
+    energy = points.energy_per_inference_j * BATCHES
+    assert energy == pytest.approx(points.power_w * points.latency_estimate_s)
+    assert not_above(machine.idle_w * points.latency_estimate_s, energy)
+    least = replace(machine, floor_w=machine.idle_w, floor_flop_j=0.0, floor_byte_j=0.0)
+    assert not_above(one(network, least).energy_lower_bound_j, points.energy_per_inference_j)
+
+
+@given(strategies.networks(), strategies.machines())
+def test_throughput_is_batch_over_latency(network: Network, machine: Machine) -> None:
+    points = one(network, machine)
+    assert points.throughput_per_s == pytest.approx(BATCHES / points.latency_estimate_s, rel=ROUNDING)
+    assert points.throughput_upper_bound_per_s == pytest.approx(BATCHES / points.latency_lower_bound_s, rel=ROUNDING)
+    assert not_above(points.throughput_per_s, points.throughput_upper_bound_per_s)
+
+
+def ladder_adds_up(points: Estimate) -> None:
+    assert tuple(points.ladder_s) == CAUSES
+    rungs = np.array([points.ladder_s[cause] for cause in CAUSES])
+    assert np.all(rungs >= 0)
+    assert rungs.sum(axis=0) == pytest.approx(points.latency_estimate_s, rel=1e-9)
+
+
+@given(strategies.networks(), strategies.machines())
+def test_the_ladder_has_no_negative_rung_and_sums_to_the_estimate(network: Network, machine: Machine) -> None:
+    ladder_adds_up(one(network, machine))
+
+
+@given(strategies.networks(), strategies.machines(), st.floats(0.5, 2.0))
+def test_a_measured_time_factor_keeps_ladder_power_and_bound(network: Network, machine: Machine, time_factor: float) -> None:
+    points = one(network, replace(machine, time_factor=time_factor))
+    assert np.all(points.latency_lower_bound_s <= points.latency_estimate_s)
+    assert not_above(points.power_w, np.full_like(points.power_w, machine.tdp_w))
+    ladder_adds_up(points)
+
+
+def test_the_ladder_starts_at_the_speed_of_light() -> None:
+    network, machine = strategies.network("resnet50"), strategies.base_machine("tiled", "bf16")
+    points = one(network, machine)
+    assert points.ladder_s["arithmetic"][0] == pytest.approx(network.work * BATCHES / machine.peak)
+    launches = machine.launch * len(network.kernels)
+    assert np.all(points.ladder_s["dispatch"][0] == pytest.approx(launches))
+
+
+@given(strategies.networks(), st.sampled_from(strategies.FORMS), st.sampled_from(["bf16", "int8"]))
+def test_unknown_bandwidth_leaves_the_bound_and_no_estimate(network: Network, form: str, dtype: str) -> None:
+    memory = {"type": "HBM3" if form == "tiled" else "LPDDR4X"}
+    machine = strategies.machine(form, dtype, memory=memory)
+    points = one(network, machine)
+    assert np.all(np.isnan(points.latency_estimate_s))
+    assert np.all(np.isnan(points.throughput_per_s))
+    assert np.all(np.isnan(points.mbu))
+    assert points.latency_lower_bound_s[0] == pytest.approx(network.work_min * BATCHES / machine.peak_max)
+
+
+def test_an_unknown_cache_takes_the_memory_term_out_of_the_bound() -> None:
+    network = strategies.network("gpt3-175b")
+    machine = strategies.machine("tiled", last_level_cache=None)
+    points = one(network, machine, [1.0])
+    assert points.latency_lower_bound_s[0] == pytest.approx(network.work_min / machine.peak_max)
+    assert np.all(np.isfinite(points.latency_estimate_s))
+
+
+def test_the_memory_term_of_the_bound_by_hand() -> None:
+    m, k, n = 1, 20_000, 30_000
+    network = strategies.tiny([{"op": "linear", "out_features": n, "bias": False}], {"x": [m, k]})
+    machine = strategies.base_machine("tiled", "bf16")
+    for batch in (1, 2, 3):
+        traffic = 2 * (k * n + batch * (m * k + m * n))
+        points = one(network, machine, [batch])
+        assert points.latency_lower_bound_s[0, 0] == pytest.approx((traffic - 50e6) / 3.35e12)
+        assert points.mbu[0, 0] == pytest.approx(traffic / 3.35e12 / points.latency_estimate_s[0, 0])
+        assert points.memory_bytes[0, 0] == 2 * (k * n + batch * m * (k + n)) + machine.workspace
+
+
+def identical(first: Estimate, second: Estimate) -> None:
+    """Compare every number of two estimates, bit for bit."""
+    for field in fields(Estimate):
+        if field.name != "ladder_s":
+            np.testing.assert_array_equal(getattr(first, field.name), getattr(second, field.name), err_msg=field.name)
+    for cause in CAUSES:
+        np.testing.assert_array_equal(first.ladder_s[cause], second.ladder_s[cause], err_msg=cause)
+
+
+def part(points: Estimate, chips: slice, batches: slice) -> Estimate:
+    values = {f.name: getattr(points, f.name)[chips, batches] for f in fields(Estimate) if f.name != "ladder_s"}
+    return Estimate(ladder_s={cause: points.ladder_s[cause][chips, batches] for cause in CAUSES}, **values)
+
+
+@given(strategies.networks(), st.lists(strategies.machines(), min_size=2, max_size=6))
+def test_machines_together_and_one_by_one_give_identical_numbers(network: Network, machines: Sequence[Machine]) -> None:
+    together = estimate(network, machines, BATCHES)
+    for index, machine in enumerate(machines):
+        identical(part(together, slice(index, index + 1), slice(None)), one(network, machine))
+
+
+@given(strategies.networks(), strategies.machines())
+def test_batches_together_and_one_by_one_give_identical_numbers(network: Network, machine: Machine) -> None:
+    together = one(network, machine)
+    for index, batch in enumerate(BATCHES[:8]):
+        identical(part(together, slice(None), slice(index, index + 1)), one(network, machine, [batch]))
+
+
+@given(strategies.networks(), st.lists(strategies.machines(), min_size=2, max_size=4))
+def test_each_machine_may_have_its_own_batches(network: Network, machines: Sequence[Machine]) -> None:
+    grid = np.array([BATCHES[:3] + index for index in range(len(machines))])
+    together = estimate(network, machines, grid)
+    for index, machine in enumerate(machines):
+        alone = one(network, machine, grid[index])
+        assert together.latency_estimate_s[index] == pytest.approx(alone.latency_estimate_s[0], rel=ROUNDING)
+        assert np.all(together.batch[index] == grid[index])
+
+
+def every_machine() -> list[Machine]:
+    specs = strategies.catalog()
+    return [specs.machine(chip.id, dtype) for chip in specs.accelerators for dtype in chip.dtypes]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet-v2", "bert-base", "gpt3-175b"])
+def test_every_machine_of_the_catalogue_keeps_the_laws(name: str) -> None:
+    machines, network = every_machine(), strategies.network(name)
+    assert machines
+    points = estimate(network, machines, np.arange(1.0, 65.0))
+    known = ~np.isnan(points.latency_estimate_s)
+    tdp = np.broadcast_to(np.array([[machine.tdp_w] for machine in machines]), known.shape)
+    assert np.all(np.isfinite(points.latency_lower_bound_s))
+    assert np.all(points.latency_lower_bound_s[known] <= points.latency_p10_s[known])
+    assert np.all(points.latency_p10_s[known] <= points.latency_estimate_s[known])
+    assert np.all(points.latency_estimate_s[known] <= points.latency_p90_s[known])
+    assert never_falls(points.latency_lower_bound_s)
+    assert never_falls(points.latency_estimate_s[known.all(axis=1)])
+    assert not_above(points.mfu[known], np.full(known.sum(), ratio_of_works(network)))
+    assert not_above(points.power_w[known], tdp[known])
+    rungs = np.array([points.ladder_s[cause][known] for cause in CAUSES])
+    assert np.all(rungs >= 0)
+    assert rungs.sum(axis=0) == pytest.approx(points.latency_estimate_s[known], rel=1e-9)
+
+
+def test_only_an_unpublished_figure_of_the_form_leaves_an_estimate_unknown() -> None:
+    """The estimate is unknown where bandwidth is, or what the form counts in; nowhere else."""
+    network = strategies.network("resnet50")
+    needed = {"tiled": ("units", "clock"), "systolic": ("units", "array_rows", "array_columns"), "roof": ()}
+    for machine in every_machine():
+        missing = [name for name in ("bandwidth", "tdp_w", "flop_j", *needed[machine.form]) if math.isnan(getattr(machine, name))]
+        unknown = np.isnan(one(network, machine, [1.0]).latency_estimate_s).all()
+        assert unknown == bool(missing), (machine.hardware, machine.dtype, missing)
+
+
+@pytest.mark.parametrize("form", strategies.FORMS)
+def test_a_published_idle_power_above_an_assumed_tdp_gives_no_nonsense(form: str) -> None:
+    machine = strategies.machine(form, tdp=None, idle_power={"value": 900, "unit": "W", "source": "us"})
+    points = one(strategies.network("resnet50"), machine)
+    known = ~np.isnan(points.power_w)
+    assert np.all(points.power_w[known] >= machine.idle_w * (1 - ROUNDING))
+    assert np.all(points.power_w[known] <= machine.tdp_w * (1 + ROUNDING))
