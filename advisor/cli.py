@@ -120,7 +120,7 @@ def advise_command(
         _version()
     if ctx.invoked_subcommand is not None:
         return
-    if len(sys.argv) == 1:
+    if not any(value for name, value in ctx.params.items() if name not in ("top", "form")):
         typer.echo(ctx.get_help())
         return
     if model is None:

@@ -319,7 +319,7 @@ def _attention(size: Mapping[str, Any], kind: Machine, m: Any, work: Array) -> d
 
 def _bound(network: Network, m: Any, batch: Array) -> Array:
     """Return the sound lower bound on the latency [s]."""
-    tables = np.vectorize(network.table_elements, otypes=[float])(batch)
+    tables = network.table_elements(batch)
     fixed, each = network.weights, network.input_elements + network.output_elements
     bound: Array = forms.latency_lower_bound_s(
         work_min=network.work_min * batch, peak_max=m.peak_max, bandwidth=m.bound_bandwidth, on_chip=m.on_chip,

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from .blocks import Block
 from .errors import GraphError, closest
 from .ops import Activation, Conv2d, Cost, Elementwise, Embedding, Linear, MatMul, Operator, Shape, size_of
@@ -84,9 +87,15 @@ class Network:
         """Return the weight elements that every pass reads; embedding tables are not among them."""
         return sum(kernel.cost.weights for kernel in self.kernels)
 
-    def table_elements(self, batch: float) -> float:
-        """Return the elements of embedding tables that a pass over `batch` samples must touch: min(rows, tokens) x width."""
-        return sum(min(c.table_rows, batch * c.lookups) * c.table_width for c in (node.cost for node in self.nodes))
+    @cached_property
+    def _tables(self) -> tuple[Cost, ...]:
+        return tuple(node.cost for node in self.nodes if node.cost.table_rows)
+
+    def table_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the elements of embedding tables that passes over `batch` samples must touch: min(rows, tokens) x width."""
+        samples = np.asarray(batch, dtype=float)
+        touched = [np.minimum(table.table_rows, samples * table.lookups) * table.table_width for table in self._tables]
+        return np.sum(touched, axis=0) if touched else np.zeros_like(samples)
 
 
 def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -174,6 +174,22 @@ _TOKEN_BLOCKS = st.one_of(
 )  # fmt: skip
 
 
+class Drawn(Network):
+    """A network that a failing test shows in one line: its id, or the graph it was made of."""
+
+    def __repr__(self) -> str:
+        """Return the name instead of every operator."""
+        return self.name
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(self.name)
+
+
+def drawn(made: Network, name: str) -> Drawn:
+    """Return a network that shows itself as `name`."""
+    return Drawn(**{field.name: getattr(made, field.name) for field in fields(Network)} | {"name": name})
+
+
 @st.composite
 def small_networks(draw: st.DrawFn) -> Network:
     """Return small convolutional networks and small transformers."""
@@ -181,16 +197,19 @@ def small_networks(draw: st.DrawFn) -> Network:
         side = draw(st.integers(8, 48))
         blocks = draw(st.lists(_IMAGE_BLOCKS, min_size=1, max_size=4))
         ending = [{"op": "global_pool"}, {"op": "linear", "out_features": draw(st.integers(1, 1000))}]
-        return tiny([*blocks, *ending], {"pixels": [3, side, side]})
+        graph: list[dict[str, Any]] = [*blocks, *ending]
+        return drawn(tiny(graph, {"pixels": [3, side, side]}), f"{graph} of 3 x {side} x {side}")
     hidden, tokens = 4 * draw(st.integers(1, 64)), draw(st.integers(1, 200))
     blocks = draw(st.lists(_TOKEN_BLOCKS, min_size=1, max_size=4))
-    words = {"op": "embedding", "rows": draw(st.integers(1, 5000)), "width": hidden}
-    return tiny([words, *blocks], {"tokens": [tokens]})
+    graph = [{"op": "embedding", "rows": draw(st.integers(1, 5000)), "width": hidden}, *blocks]
+    return drawn(tiny(graph, {"tokens": [tokens]}), f"{graph} of {tokens} tokens")
 
 
 def networks() -> st.SearchStrategy[Network]:
     """Return networks of the catalogue and small ones."""
-    known = st.sampled_from(["resnet18", "resnet50", "mobilenet-v2", "bert-base", "gpt3-175b"]).map(network)
+    known = st.sampled_from(["resnet18", "resnet50", "mobilenet-v2", "bert-base", "gpt3-175b"]).map(
+        lambda name: drawn(network(name), name)
+    )
     return st.one_of(known, small_networks())
 
 

