@@ -92,7 +92,7 @@ _UNITS: Final = {
     "tdp_w": ("TDP", "power"),
     "work_flop_per_sample": ("work", "work"),
 }
-_HIDDEN: Final = ("ours", "when", "macs_per_sample", "peak_activation_elements_per_sample", "peak_dtype")
+_HIDDEN: Final = ("ours", "when", "macs_per_sample", "peak_activation_elements_per_sample", "peak_dtype", "confidence")
 
 
 def list_text(rows: Rows) -> str:
@@ -219,7 +219,7 @@ def _accelerator_text(chip: Accelerator) -> str:
     facts += [(dtype, *(_number(entry.get(key), scale) for key, scale in _DERIVED)) for dtype, entry in derived(chip).items()]
     unknown_ = [f"{name}: {reason}" for name, reason in chip.not_published.items()]
     parts = [
-        [f"{chip.name} ({chip.id}), {chip.vendor} {chip.family}, {chip.kind}, {chip.confidence}"],
+        [f"{chip.name} ({chip.id}): {chip.kind} of {chip.vendor}, family {chip.family}, {chip.confidence}"],
         table(rows, (False, True, False, False, False)),
         table(facts, (False, True, True, True)),
         [f"not published: {line}" for line in unknown_],
@@ -255,7 +255,7 @@ def _figure(name: str, quantity: Quantity, chip: Accelerator) -> tuple[str, str,
     assumes = chip.sources[quantity.source].assumes
     return (
         name,
-        significant(quantity.value, 6),
+        f"{quantity.value:.10g}",
         quantity.unit,
         quantity.source,
         quantity.confidence or ("assumed" if assumes else ""),

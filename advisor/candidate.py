@@ -102,7 +102,8 @@ def _facts(network: Network, catalog: Catalog, request: Requirements, slots: Seq
     facts |= {name: np.array([[row[name]] for row in rows], dtype=float) for name in rows[0]}
     with np.errstate(all="ignore"):
         facts["throughput_sure_per_s"] = points.batch / points.latency_p90_s
-        facts["price_per_million_usd"] = 1e6 * facts.pop("price_usd_per_s") / points.throughput_per_s
+        facts["energy_sure_j"] = points.energy_per_inference_j * points.latency_p90_s / points.latency_estimate_s
+        facts["price_per_million_usd"] = 1e6 * facts.pop("price_usd_per_s") / facts["throughput_sure_per_s"]
         facts["margin"] = 1.0 - points.latency_p90_s / facts["limit_latency_s"]
     facts["batch"] = points.batch
     facts["work_min_flop"] = network.work_min * points.batch

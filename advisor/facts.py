@@ -50,6 +50,7 @@ NUMBERS: Final[dict[str, tuple[str, str]]] = {
     "throughput_sure_per_s": ("/s", "throughput of one device with 90 % certainty: batch over p90 latency"),
     "throughput_upper_bound_per_s": ("/s", "throughput that no implementation can beat"),
     "energy_per_inference_j": ("J", "estimated energy of one sample"),
+    "energy_sure_j": ("J", "energy of one sample with 90 % certainty: the estimate times p90 over estimated latency"),
     "power_w": ("W", "estimated average power"),
     "memory_bytes": ("B", "weights, live activations and workspace"),
     "work_min_flop": ("FLOP", "least arithmetic that any algorithm needs"),
@@ -57,7 +58,7 @@ NUMBERS: Final[dict[str, tuple[str, str]]] = {
     "energy_lower_bound_j": ("J", "energy per inference that no implementation can beat, where floors are sourced"),
     "mfu": ("share", "model FLOP utilization W/(T*pi)"),
     "mbu": ("share", "model bandwidth utilization Q/(T*beta)"),
-    "price_per_million_usd": ("USD", "price of a million samples"),
+    "price_per_million_usd": ("USD", "price of a million samples at the throughput held with 90 % certainty"),
     "knee_batch": ("1", "smallest batch with 90 % of the best throughput"),
     "largest_batch": ("1", "largest batch that meets every limit"),
     "ridge_batch": ("1", "batch at which the network turns compute-bound on the plain roof"),
@@ -65,8 +66,8 @@ NUMBERS: Final[dict[str, tuple[str, str]]] = {
     "chips_total": ("1", "chips in the catalogue"),
     "chips_meeting": ("1", "chips that meet every limit"),
     "latency_rank": ("1", "place by p90 latency among the chips that meet every limit"),
-    "throughput_rank": ("1", "place by throughput"),
-    "energy_rank": ("1", "place by energy per inference"),
+    "throughput_rank": ("1", "place by throughput, with 90 % certainty"),
+    "energy_rank": ("1", "place by energy per inference, with 90 % certainty"),
     "score_rank": ("1", "place by the profile's objective"),
     "energy_lead": ("times", "energy of the next best over this one's"),
     "throughput_lead": ("times", "this throughput over that of the next best"),
@@ -137,7 +138,7 @@ def shown(name: str, value: Any) -> str:
         case "share":
             return f"{significant(100 * value, 2)} %"
         case "times":
-            return f"{significant(value, 2)}x"
+            return f"{significant(value, 3)}x"
         case "USD" | "USD/h":
             return f"{significant(value)} {unit}"
         case _:

@@ -47,8 +47,8 @@ from .requirements import Requirements
 from .rule import Profile, Rule, Rulebook, messages
 
 KNEE_SHARE: Final = 0.9
-EVERY_BATCH_TO: Final = 128
-"""Up to here every whole batch is evaluated; beyond it 2^k and 3*2^k, and the exact largest batch within the limits."""
+LOOKED_AT: Final = np.union1d(np.arange(1.0, 129.0), np.array(COARSE, dtype=float))
+"""Every batch up to 128, then 2^k and 3*2^k; the exact largest batch within the limits joins them."""
 NARROW_BITS: Final = 8
 
 
@@ -138,7 +138,7 @@ def _chooser(network: Network, catalog: Catalog, request: Requirements, rules: S
     if not chosen:
         return lambda _: []
     slots = [survey.slots[row] for row in chosen]
-    grid = evaluate(network, catalog, request, slots, _batches(network, catalog, request, free, survey, chosen))
+    grid = evaluate(network, catalog, request, slots, _batches(network, catalog, request, free, slots))
     grid.facts.update(_curve_facts(network, grid, sieve(free, grid.facts, grid.batch.shape).alive))
 
     def choose(profile: Profile) -> list[Choice]:
@@ -164,21 +164,10 @@ def _preferred(grid: Grid, alive: Any, rows: list[int]) -> list[int]:
     return []
 
 
-def _batches(
-    network: Network, catalog: Catalog, request: Requirements, rules: Sequence[Rule], survey: Grid, chosen: list[int]
-) -> Array:
-    """Return the batches to look at: every one up to the coarse knee, the coarse ones, and the exact largest."""
-    slots = [survey.slots[row] for row in chosen]
-    coarse = np.array(COARSE, dtype=float)
-    curve = evaluate(network, catalog, request, slots, coarse) if request.batch else survey
-    rows = range(len(slots)) if request.batch else chosen
-    fitting = [np.where(curve.facts["memory_bytes"][row] <= curve.facts["capacity_bytes"][row], 1.0, np.nan) for row in rows]
-    throughput = [curve.points.throughput_per_s[row] * fits for row, fits in zip(rows, fitting, strict=True)]
-    reached = [coarse[np.flatnonzero(t >= KNEE_SHARE * np.nanmax(t))[0]] for t in throughput]
-    dense = np.arange(1, min(max(reached), EVERY_BATCH_TO) + 1, dtype=float)
+def _batches(network: Network, catalog: Catalog, request: Requirements, rules: Sequence[Rule], slots: Sequence[Slot]) -> Array:
+    """Return the batches to look at: those of LOOKED_AT, the one asked for, and the exact largest of each slot."""
+    common = np.union1d(LOOKED_AT, [request.batch or 1])
     largest = _largest(network, catalog, request, rules, slots)
-    extra = np.array([[request.batch or 1.0]])
-    common = np.union1d(np.union1d(dense, coarse), extra)
     return np.sort(np.hstack([np.broadcast_to(common, (len(slots), common.size)), largest[:, None]]), axis=1)
 
 
@@ -206,7 +195,7 @@ def _largest(network: Network, catalog: Catalog, request: Requirements, rules: S
 
 def _curve_facts(network: Network, grid: Grid, alive: Any) -> Facts:
     """Return knee, largest batch and ridge batch of every slot, and what the largest batch adds, shaped to broadcast."""
-    fits = grid.facts["memory_bytes"] <= grid.facts["capacity_bytes"]
+    fits = (grid.facts["memory_bytes"] <= grid.facts["capacity_bytes"]) & np.isin(grid.batch, LOOKED_AT)
     throughput = np.where(fits, grid.points.throughput_per_s, np.nan)
     reached = throughput >= KNEE_SHARE * np.nanmax(throughput, axis=1, keepdims=True)
     knee = np.where(reached, grid.batch, np.inf).min(axis=1, keepdims=True)
@@ -272,10 +261,18 @@ def _lost_on(choice: Choice, best: Choice | None, barred: Mapping[str, str]) -> 
 
 
 def _tied(choice: Choice, best: Choice) -> bool:
-    """Return whether two scores lie inside each other's interval; scores go with time or its inverse."""
-    ratio = abs(best.score / choice.score) if choice.score else math.inf
-    ratio = max(ratio, 1 / ratio) if ratio else math.inf
-    return ratio <= best.machine.ratio_p90 and ratio <= 1 / choice.machine.ratio_p10
+    """Return whether the estimates behind two scores lie inside each other's p10 to p90."""
+    better, worse = sorted((_estimated(best), _estimated(choice)))
+    if better <= 0:
+        return False
+    first, second = (best, choice) if _estimated(best) <= _estimated(choice) else (choice, best)
+    return worse / better <= min(first.machine.ratio_p90, 1.0 / second.machine.ratio_p10)
+
+
+def _estimated(choice: Choice) -> float:
+    """Return a score as something that grows with time, without its margin for 90 % certainty."""
+    costly = 1.0 / choice.score if choice.score > 0 else -choice.score
+    return costly / choice.machine.ratio_p90
 
 
 def _explain(advice: Advice, best: Choice, choices: Sequence[Choice], catalog: Catalog, book: Rulebook) -> Advice:
@@ -308,8 +305,8 @@ def _comparison(best: Choice, choices: Sequence[Choice]) -> Facts:
     facts: Facts = {"score_rank": 1.0}
     for name, key, sign in (
         ("latency", "latency_p90_s", 1),
-        ("throughput", "throughput_per_s", -1),
-        ("energy", "energy_per_inference_j", 1),
+        ("throughput", "throughput_sure_per_s", -1),
+        ("energy", "energy_sure_j", 1),
     ):
         order = sorted(choices, key=lambda c: sign * c.facts[key])
         facts[f"{name}_rank"] = float(order.index(best) + 1)

@@ -105,8 +105,9 @@ def _figures(choice: Choice) -> str:
 
 def _batches(choice: Choice) -> str:
     fact = _facts_of(choice)
-    never = math.isinf(choice.facts["ridge_batch"])
-    turns = "never compute-bound on the plain roof" if never else f"turns compute-bound at {fact('ridge_batch')}"
+    ridge = choice.facts["ridge_batch"]
+    turns = "never compute-bound on the plain roof" if math.isinf(ridge) else f"turns compute-bound at {fact('ridge_batch')}"
+    turns = "compute-bound at every batch" if ridge <= 1 else turns
     return f"knee {fact('knee_batch')} · largest within the limits {fact('largest_batch')} · {turns}"
 
 
