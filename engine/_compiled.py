@@ -1,4 +1,4 @@
-"""The closed forms as numpy code, printed by `python -m engine.codegen`: change the symbols, not this file."""
+"""The closed forms as numpy code, printed by `python -m engine.codegen`; edit the symbols instead."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def tiled_waves_s(*, alignment: Any, channels: Any, columns: Any, groups: Any, p
 
 
 def systolic_s(*, array_columns: Any, array_rows: Any, channels: Any, columns: Any, groups: Any, peak: Any, rows: Any, sustained: Any, taps: Any, units: Any) -> Any:
-    """A matrix product on weight-stationary arrays: after filling, each tile of weights streams its rows. [s]"""
+    """A matrix product on weight-stationary arrays: each tile fills, then streams its rows. [s]"""
     x0 = np.ceil(columns/array_columns)
     x1 = np.ceil(channels*taps/array_rows)
     return 2.0*array_columns*array_rows*units*(array_columns + array_rows + np.ceil(rows/np.maximum(1.0, np.floor(units/(groups*x0*x1)))))*np.ceil(groups*x0*x1/units)/(peak*sustained)
@@ -98,7 +98,7 @@ def attention_waves_s(*, groups: Any, peak: Any, query_tile: Any, rows: Any, uni
 
 
 def kernel_s(*, compute_s: Any, launch: Any, memory_s: Any, overlap_loss: Any) -> Any:
-    """One kernel: launch, the longer of arithmetic and traffic, and what the shorter cannot hide. [s]"""
+    """One kernel: launch, the longer of arithmetic and traffic, what the shorter cannot hide. [s]"""
     return launch + overlap_loss*np.minimum(compute_s, memory_s) + np.maximum(compute_s, memory_s)
 
 

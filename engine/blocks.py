@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from .errors import GraphError
 from .ops import (
     Activation,
     Attention,
@@ -173,6 +174,8 @@ class _Transformer(Block):
 
     def _attend(self, chain: _Chain, source: str, shape: Shape, sizes: Mapping[str, int], **fields: Any) -> str:
         hidden, heads = shape[-1], size_of(self.heads, sizes)
+        if hidden % heads:
+            raise GraphError(f"{heads} heads do not divide a width of {hidden} evenly")
         kv_heads = heads if self.kv_heads is None else size_of(self.kv_heads, sizes)
         chain.add("qkv", Linear, source, op="linear", out_features=hidden // heads * (heads + 2 * kv_heads))
         chain.add("attention", Attention, op="attention", heads=heads, kv_heads=kv_heads, **fields)

@@ -36,7 +36,7 @@ class ClosedForm:
         missing = [symbol.name for symbol in self.symbols if symbol.name not in values]
         if missing:
             raise DomainError(f"{self.name} needs a value for {', '.join(missing)}")
-        point = {symbol: sp.Float(values[symbol.name], 17) for symbol in self.symbols}
+        point = {symbol: _exact(values[symbol.name]) for symbol in self.symbols}
         for condition in self.domain:
             if condition.subs(point) != sp.true:
                 raise DomainError(f"{self.name} holds only where {condition}; here {_point_text(point, condition)}")
@@ -47,7 +47,12 @@ class ClosedForm:
         return str(sp.latex(self.expression, symbol_names=LATEX))
 
 
-def _point_text(point: Mapping[sp.Symbol, sp.Float], condition: sp.Rel) -> str:
+def _exact(value: float) -> sp.Number:
+    """Return a number for SymPy; a whole one as an integer, so that no ceiling is taken of a quotient's rounding."""
+    return sp.Integer(int(value)) if float(value).is_integer() else sp.Float(value, 17)
+
+
+def _point_text(point: Mapping[sp.Symbol, sp.Number], condition: sp.Rel) -> str:
     names = sorted(condition.free_symbols, key=lambda symbol: str(symbol.name))
     return ", ".join(f"{symbol.name} = {float(point[symbol]):.4g}" for symbol in names)
 

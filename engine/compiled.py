@@ -139,6 +139,7 @@ def _power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
     if math.isnan(tdp):
         narrow = [rate.si for dtype, rate in chip.peak_dense.items() if DTYPE_BYTES[dtype] <= DTYPE_BYTES["bf16"]]
         tdp = constants.energy.tdp_per_peak.si * min(narrow, default=math.nan)
+        tdp = max(tdp, idle / constants.energy.idle_share.si) if idle > 0 else tdp
         assumed.append("tdp")
     if math.isnan(idle):
         idle = constants.energy.idle_share.si * tdp
@@ -230,12 +231,12 @@ def _evaluate(network: Network, machines: Sequence[Machine], batch: Array) -> di
     bound = _bound(network, flat, batch)
     sums = {name: (count * values).sum(axis=0) for name, values in {"energy": energy, "seconds": seconds}.items()}
     power_s = forms.power_limit_s(dynamic_j=sums["energy"], idle_w=flat.idle_w, tdp_w=flat.tdp_w)
-    limited = flat.time_factor * forms.power_limited_s(
-        sequence_s=sums["seconds"], power_s=power_s, sharpness=flat.power_exponent
-    )
+    sequence_s = flat.time_factor * sums["seconds"]
+    limited = forms.power_limited_s(sequence_s=sequence_s, power_s=power_s, sharpness=flat.power_exponent)
     ladder = _ladder(count, m, b, compute, traffic)
-    ladder |= {"sustained": flat.time_factor * sums["seconds"], "power_cap": limited, "bound_clamp": bound}
-    return _results(network, flat, batch, bound, sums["energy"], np.maximum(limited, bound)) | _climb(ladder)
+    ladder |= {"sustained": sequence_s, "power_cap": limited, "bound_clamp": bound}
+    latency = np.maximum(limited, bound)
+    return _results(network, flat, batch, bound, sums["energy"], latency) | _climb(ladder, latency)
 
 
 def _memory(k: Any, count: Array, m: Any, b: Array) -> tuple[Any, Any]:
@@ -345,12 +346,12 @@ def _ladder(count: Array, m: Any, b: Array, compute: Mapping[str, Array], traffi
     return rungs | {"dispatch": rungs["unit_allocation"] + total(m.launch * np.ones_like(b))}
 
 
-def _climb(ladder: Mapping[str, Array]) -> dict[str, Array]:
-    """Return what each rung adds over those below it [s]; none is negative and they sum to the estimate."""
+def _climb(ladder: Mapping[str, Array], latency: Array) -> dict[str, Array]:
+    """Return what each rung adds over those below it [s]; none is negative and they sum to the latency."""
     added: dict[str, Array] = {}
     below = np.zeros_like(ladder["arithmetic"])
     for cause in CAUSES:
-        reached = np.maximum(below, ladder[cause])
+        reached = np.minimum(np.maximum(below, ladder[cause]), latency)
         added[cause] = reached - below
         below = reached
     return added

@@ -67,8 +67,9 @@ def closest(name: str, choices: Iterable[str]) -> str:
     >>> closest("resnet5", ["resnet18", "resnet50", "bert-base"])
     'resnet50'
     """
-    matches = get_close_matches(name.lower()[:100], list(choices), n=1, cutoff=0.6)
-    return matches[0] if matches else ""
+    folded = {choice.lower(): choice for choice in sorted(choices, reverse=True)}
+    matches = get_close_matches(name.lower()[:100], folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else ""
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UnknownNameError:

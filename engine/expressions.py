@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class Expression:
         False
         """
         try:
-            return _evaluate(self.tree, values, _SINGLE_VALUES)
+            return _finite(_evaluate(self.tree, values, _SINGLE_VALUES), self.text)
         except ZeroDivisionError as error:
             raise ExpressionError(f"{self.text!r} divides by zero") from error
         except (OverflowError, TypeError, ValueError) as error:
@@ -95,8 +96,11 @@ def parse(text: str) -> Expression:
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"the expression has {len(text)} characters; at most {MAX_LENGTH} are allowed")
+    if not text.isascii():
+        raise ExpressionError(f"{text!r} has characters that are not ASCII")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ExpressionError(f"{text!r} is not an expression") from error
     _check(tree, text, 0)
@@ -110,6 +114,12 @@ def check_names(expression: Expression, known: AbstractSet[str]) -> None:
         near = closest(name, known)
         hint = f"; did you mean {near}?" if near else ""
         raise ExpressionError(f"{expression.text!r} uses the unknown name {name!r}{hint}")
+
+
+def _finite(value: Any, text: str) -> Any:
+    if isinstance(value, complex) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ExpressionError(f"{text!r} is {value} here; it must be a finite number")
+    return value
 
 
 def _refuse(node: ast.AST, text: str, what: str) -> ExpressionError:
@@ -127,14 +137,14 @@ def _check(node: ast.AST, text: str, depth: int) -> None:
 def _children(node: ast.AST, text: str) -> list[ast.expr]:
     """Return the operands of an accepted node; raise for any other node."""
     match node:
-        case ast.Name():
+        case ast.Name(id=name) if name not in _FUNCTIONS:
             return []
         case ast.Constant(value=value):
             _check_number(node, text, value)
             return []
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             if isinstance(op, ast.Pow):
-                _check_exponent(right, text)
+                _check_power(left, right, text)
             return [left, right]
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not(), operand=operand):
             return [operand]
@@ -162,16 +172,23 @@ def _check_number(node: ast.AST, text: str, value: object) -> None:
         raise _refuse(node, text, f"the number is above {MAX_NUMBER:g}")
 
 
-def _check_exponent(node: ast.expr, text: str) -> None:
-    value = node.value if isinstance(node, ast.Constant) else None
+def _check_power(base: ast.expr, exponent: ast.expr, text: str) -> float:
+    value = exponent.value if isinstance(exponent, ast.Constant) else None
     if not isinstance(value, (int, float)) or not 0 <= value <= MAX_EXPONENT:
-        raise _refuse(node, text, f"an exponent must be a number from 0 to {MAX_EXPONENT}")
+        raise _refuse(exponent, text, f"an exponent must be a number from 0 to {MAX_EXPONENT}")
+    inner = [node.right for node in ast.walk(base) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)]
+    for power in inner:
+        value *= max(1, _check_power(base=ast.Constant(1), exponent=power, text=text))
+    if value > MAX_EXPONENT:
+        raise _refuse(base, text, f"powers of powers may reach {MAX_EXPONENT} in all")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
 class _Algebra:
     """How the grammar's operators work on one kind of value: single values, or arrays in which NaN is unknown."""
 
+    constant: Callable[[float], Any]
     look_up: Callable[[str, Mapping[str, Any]], Any]
     apply: Callable[..., Any]
     connect: Callable[[Sequence[Any], bool], Any]
@@ -181,8 +198,8 @@ class _Algebra:
 
 def _evaluate(node: ast.expr, values: Mapping[str, Any], algebra: _Algebra) -> Any:
     match node:
-        case ast.Constant(value=value):
-            return value
+        case ast.Constant(value=int() | float() as value):
+            return algebra.constant(value)
         case ast.Name(id=name):
             return algebra.look_up(name, values)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
@@ -230,15 +247,16 @@ def _connect_single(parts: Sequence[Any], deciding: bool) -> bool | None:
 
 
 def _apply_array(function: Callable[..., Any], *operands: Any) -> Any:
-    result = function(*operands)
-    if function not in _COMPARE.values():
-        return result
-    unknown = np.isnan(operands[0]) | np.isnan(operands[1])
-    return np.where(unknown, np.nan, result)
+    unknown = np.logical_or.reduce(np.broadcast_arrays(*(np.isnan(operand) for operand in operands)))
+    return np.where(unknown, np.nan, function(*operands))
+
+
+def _truth(values: Any) -> Any:
+    return np.where(np.isnan(values), np.nan, np.not_equal(values, 0))
 
 
 def _connect_array(parts: Sequence[Any], deciding: bool) -> Any:
-    truths = np.broadcast_arrays(*parts)
+    truths = np.broadcast_arrays(*(_truth(part) for part in parts))
     unknown = np.logical_or.reduce([np.isnan(part) for part in truths])
     decided = np.logical_or.reduce([part == float(deciding) for part in truths])
     return np.where(decided, float(deciding), np.where(unknown, np.nan, float(not deciding)))
@@ -251,6 +269,7 @@ _ARRAY_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "max": lambda *values: reduce(np.maximum, values),
 }
 _SINGLE_VALUES = _Algebra(
+    constant=lambda value: value,
     look_up=_single,
     apply=_apply_single,
     connect=_connect_single,
@@ -258,9 +277,10 @@ _SINGLE_VALUES = _Algebra(
     functions=_FUNCTIONS,
 )
 _ARRAYS = _Algebra(
+    constant=np.float64,
     look_up=_value,
     apply=_apply_array,
     connect=_connect_array,
-    negate=lambda truth: 1.0 - truth,
+    negate=lambda values: 1.0 - _truth(values),
     functions=_ARRAY_FUNCTIONS,
 )

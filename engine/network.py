@@ -171,6 +171,8 @@ class _Graph:
         if len(inputs) != operator.arity:
             raise GraphError(f"it takes {operator.arity} inputs, not {len(inputs)}")
         shapes = [self._shape(source) for source in inputs]
+        if any(len(shape) < operator.least_axes for shape in shapes):
+            raise GraphError(f"it takes samples of at least {operator.least_axes} axes, not {', '.join(map(str, shapes))}")
         shape = operator.shape(shapes, self.sizes)
         cost = operator.cost(shapes, shape, self.sizes)
         self.nodes[name] = Node(name=name, operator=operator, inputs=inputs, shape=shape, cost=cost)
@@ -242,9 +244,15 @@ def _extra_inputs(node: Node, inside: set[str]) -> float:
 
 def _peak_live(nodes: tuple[Node, ...], host: Mapping[str, str], inputs: Mapping[str, Shape]) -> float:
     """Return the largest sum of live activation elements of one sample over the fused graph."""
+    base: dict[str, str] = {}
+    for node in nodes:
+        if node.cost.kind == "view":
+            base[node.name] = base.get(node.inputs[0], node.inputs[0])
     elements = {name: _product(shape) for name, shape in inputs.items()} | {n.name: n.cost.outputs for n in nodes}
-    last_use = dict.fromkeys(elements, 0) | {s: step for step, node in enumerate(nodes) for s in node.inputs}
-    last_use[nodes[-1].name] = len(nodes)
+    last_use = dict.fromkeys(elements, 0) | {
+        s: step for step, node in enumerate(nodes) for s in (base.get(source, source) for source in node.inputs)
+    }
+    last_use[base.get(nodes[-1].name, nodes[-1].name)] = len(nodes)
     live = set(inputs)
     peak = 0.0
     for step, node in enumerate(nodes):

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from .errors import ExpressionError, GraphError
 from .expressions import parse
-from .quantity import Key, Model, Tuple, Whole
+from .quantity import Model, NodeName, Tuple, Whole
 
 Shape = tuple[int, ...]
 Dim = Annotated[Whole, Field(ge=1, le=10**12)] | Annotated[str, Field(min_length=1)]
@@ -80,11 +80,12 @@ class Operator(Model):
     """Base of all operators. `inputs` names the operators whose results it takes; left out, it takes the one before."""
 
     arity: ClassVar[int] = 1
+    least_axes: ClassVar[int] = 1
     epilogue: ClassVar[bool] = False
     """Whether it can ride on the kernel that produces its input, at no trip of its own."""
 
-    name: Key | None = None
-    inputs: Annotated[tuple[Key, ...], Tuple] = ()
+    name: NodeName | None = None
+    inputs: Annotated[tuple[NodeName, ...], Tuple] = ()
 
     @abstractmethod
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
@@ -156,7 +157,7 @@ class Linear(Operator):
     op: Literal["linear"]
     out_features: Dim
     bias: bool = True
-    tied_to: Key | None = None
+    tied_to: NodeName | None = None
 
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
         """Return the input's shape with out_features last."""
@@ -184,8 +185,9 @@ class MatMul(Operator):
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
         """Return ... x M x N."""
         a, b = inputs
-        inner, columns = (b[-1], b[-2]) if self.transposed else (b[-2], b[-1])
-        if len(a) < 2 or a[:-2] != b[:-2] or a[-1] != inner:  # noqa: PLR2004 - a matrix has two axes
+        matrices = min(len(a), len(b)) >= 2  # noqa: PLR2004 - a matrix has two axes
+        inner, columns = (b[-2:] if not self.transposed else b[:-3:-1]) if matrices else (0, 0)
+        if not matrices or a[:-2] != b[:-2] or a[-1] != inner:
             raise GraphError(f"matmul cannot multiply {a} with {b}{' transposed' if self.transposed else ''}")
         return (*a[:-1], columns)
 

@@ -100,27 +100,29 @@ def parse(text: str, dimension: str) -> float:
 
     example = {"time": "10ms", "power": "75W", "energy": "5mJ", "size": "16GB", "throughput": "2000/s"}.get(dimension, "")
     remedy = f"write a number above 0 and a unit, as in {example}" if example else "write a number above 0 and a unit"
-    typed = text.strip()[:100]
-    number = re.sub(r"\s*/\s*s$", "", typed) if dimension == "throughput" and typed.endswith("s") else typed
+    number, scale, unit = _number_and_unit(text.strip()[:100], dimension)
     try:
         quantity = Quantity(number, binary=True)
     except QuantiPhyError as error:
         raise UnitError(f"{text[:100]!r} is no {dimension}; {remedy}") from error
-    value = float(quantity)
-    unit = "/s" if number != typed and not quantity.units else quantity.units
-    if math.isfinite(value) and unit != _BASE[dimension]:
-        value *= _typed_factor(typed, unit, dimension, remedy)
+    value = float(quantity) * scale
+    if math.isfinite(value) and quantity.units != unit:
+        raise UnitError(f"{text[:100]!r} {f'is no {dimension}' if quantity.units else 'has no unit'}; {remedy}")
     if not (math.isfinite(value) and value > 0):
         raise UnitError(f"{text[:100]!r} is not a {dimension} above 0; {remedy}")
     return value
 
 
-def _typed_factor(typed: str, unit: str, dimension: str, remedy: str) -> float:
-    """Return the factor of a unit without SI prefix (min, h), which quantiphy hands back unscaled."""
-    if unit in UNITS[dimension]:
-        return UNITS[dimension][unit]
-    problem = f"is no {dimension}" if unit else "has no unit"
-    raise UnitError(f"{typed!r} {problem}; {remedy}")
+def _number_and_unit(typed: str, dimension: str) -> tuple[str, float, str]:
+    """Return what is left to parse, the factor of a unit of our table, and the unit that must be left ("" after a factor)."""
+    plain = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", typed)
+    if dimension == "throughput":
+        number, rate = re.subn(r"\s*/\s*s$", "", plain)
+        return number, 1.0, "" if rate else "/s"
+    match = re.fullmatch(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(\S+)", plain)
+    if match and match[2] in UNITS[dimension]:
+        return match[1], UNITS[dimension][match[2]], ""
+    return plain, 1.0, _BASE[dimension]
 
 
 def render(value: float, dimension: str, digits: int = 3) -> str:

@@ -160,8 +160,10 @@ _IMAGE_BLOCKS = st.one_of(
         },
         st.integers(1, 96), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2]),
     ),
-    st.builds(lambda width, repeat: {"op": "basic_block", "width": width, "repeat": repeat}, st.integers(1, 64), st.integers(1, 3)),
-    st.builds(lambda width, stride: {"op": "bottleneck", "width": width, "stride": stride}, st.integers(1, 32), st.sampled_from([1, 2])),
+    st.builds(lambda width, repeat: {"op": "basic_block", "width": width, "repeat": repeat},
+              st.integers(1, 64), st.integers(1, 3)),
+    st.builds(lambda width, stride: {"op": "bottleneck", "width": width, "stride": stride},
+              st.integers(1, 32), st.sampled_from([1, 2])),
     st.builds(lambda out: {"op": "inverted_residual", "expansion": 6, "out_channels": out}, st.integers(1, 48)),
 )  # fmt: skip
 _TOKEN_BLOCKS = st.one_of(
@@ -213,26 +215,20 @@ def networks() -> st.SearchStrategy[Network]:
     return st.one_of(known, small_networks())
 
 
-@st.composite
-def numbers(draw: st.DrawFn, depth: int = 3) -> str:
+def numbers(depth: int = 3) -> st.SearchStrategy[str]:
     """Return texts of expressions that give a number."""
     leaf = st.sampled_from([*NAMES, "0", "1", "2", "7", "0.5"])
     if depth == 0:
-        return draw(leaf)
-    part = numbers(depth - 1)
-    match draw(st.sampled_from(["leaf", "binary", "power", "whole", "extreme", "minus"])):
-        case "binary":
-            return f"({draw(part)} {draw(st.sampled_from(['+', '-', '*', '/', '//', '%']))} {draw(part)})"
-        case "power":
-            return f"{draw(leaf)} ** {draw(st.integers(1, 3))}"
-        case "whole":
-            return f"{draw(st.sampled_from(['ceil', 'floor']))}({draw(part)})"
-        case "extreme":
-            return f"{draw(st.sampled_from(['min', 'max']))}({', '.join(draw(st.lists(part, min_size=2, max_size=3)))})"
-        case "minus":
-            return f"-({draw(part)})"
-        case _:
-            return draw(leaf)
+        return leaf
+    part = st.deferred(lambda: numbers(depth - 1))
+    return st.one_of(
+        leaf,
+        st.builds("({} {} {})".format, part, st.sampled_from(["+", "-", "*", "/", "//", "%"]), part),
+        st.builds("{} ** {}".format, leaf, st.integers(1, 3)),
+        st.builds("{}({})".format, st.sampled_from(["ceil", "floor"]), part),
+        st.builds("{}({})".format, st.sampled_from(["min", "max"]), st.lists(part, min_size=2, max_size=3).map(", ".join)),
+        st.builds("-({})".format, part),
+    )
 
 
 @st.composite

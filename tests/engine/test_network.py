@@ -204,7 +204,7 @@ def test_sizes_are_the_chosen_ones_and_defaults() -> None:
         ([linear("a", 3), linear("a", 3)], "tiny, /graph/1 (a): the name 'a' occurs twice"),
         ([linear("x", 3)], "tiny, /graph/0 (x): the name 'x' occurs twice"),
         ([linear("a", 3, "b"), linear("b", 3, "x")], "tiny, /graph/0 (a): nothing before it is called 'b'"),
-        ([linear("first", 3), relu("r", "firts")], "nothing before it is called 'firts'; did you mean first?"),
+        ([linear("layer9", 3), relu("r", "layer8")], "nothing before it is called 'layer8'; did you mean layer9?"),
         ([linear("a", 3, "a")], "nothing before it is called 'a'"),
         (
             [{"op": "encoder_block", "name": "l", "heads": 2, "intermediate": 3}, linear("l_qkv", 3)],

@@ -51,9 +51,7 @@ def test_tied_weights_are_read_but_stored_once() -> None:
 def test_conv2d(bias: bool) -> None:
     cin, height, width, cout, r, stride, pad = 3, 17, 11, 8, 5, 2, 2
     ho, wo = (height + 2 * pad - r) // stride + 1, (width + 2 * pad - r) // stride + 1
-    shape, cost = result(
-        "conv2d", (cin, height, width), out_channels=cout, kernel=r, stride=stride, padding=pad, bias=bias
-    )
+    shape, cost = result("conv2d", (cin, height, width), out_channels=cout, kernel=r, stride=stride, padding=pad, bias=bias)
     assert shape == (cout, ho, wo) == (8, 9, 6)
     assert cost.kind == "conv"
     assert cost.work == cost.work_min == cost.work_done == 2 * ho * wo * cout * cin * r * r
@@ -235,7 +233,7 @@ def test_views_are_free(op: str, fields: dict[str, Any], shape: tuple[int, ...])
         ("linear", [(4, 5), (4, 5)], {"out_features": 3}, "it takes 1 inputs, not 2"),
         ("reshape", [(4, 5)], {"to": [3, 7]}, "reshape cannot make (3, 7) of (4, 5)"),
         ("slice", [(4, 5)], {"keep": 6}, "slice cannot keep 6 of 4 rows"),
-        ("linear", [(4, 5)], {"out_features": "hiden"}, "no value for 'hiden'"),
+        ("linear", [(4, 5)], {"out_features": "hidden2"}, "no value for 'hidden2'"),
         ("linear", [(4, 5)], {"out_features": "7 / 2"}, "the dimension '7 / 2' is 3.5; it must be a whole number"),
         ("linear", [(4, 5)], {"out_features": "3 - 3"}, "the dimension '3 - 3' is 0; it must be a whole number"),
         ("linear", [(4, 5)], {"out_features": "1 < 2"}, "the dimension '1 < 2' is True; it must be a whole number"),
