@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -18,8 +14,7 @@ from engine.catalog import Catalog, load
 from engine.errors import RoofwiseError, SpecError, closest
 from engine.predict import predict
 
-from . import inputs
-from .report.layout import Paint, plain
+from . import inputs, output
 from .rule import Rulebook, load_rulebook
 
 NOTHING_QUALIFIES: Final = 1
@@ -139,16 +134,19 @@ def advise_command(
     if form == "json":
         from .contract import as_json  # noqa: PLC0415
 
-        _write(_json(as_json(advice, catalog, book)), out)
+        output.write(output.as_json(as_json(advice, catalog, book)), out)
     elif form == "md":
         from .report import markdown  # noqa: PLC0415
 
-        _write(markdown.report(advice, catalog, book, top=shown), out)
+        output.write(markdown.report(advice, catalog, book, top=shown), out)
     else:
         from .report import text  # noqa: PLC0415
 
-        _write(
-            text.report(advice, catalog, book, width=_width(), top=shown, explain=explain is not None, paint=_paint(out)), out
+        output.write(
+            text.report(
+                advice, catalog, book, width=output.width(), top=shown, explain=explain is not None, paint=output.paint(out)
+            ),
+            out,
         )
     if advice.recommendation is None:
         raise typer.Exit(NOTHING_QUALIFIES)
@@ -181,7 +179,7 @@ def predict_command(
     faults.take("--model", lambda: catalog.workloads[model], None)
     faults.check()
     rows = predict(model, chips, batches, dtypes, sizes=sizes, catalog=catalog)
-    _write({"csv": _csv, "json": _json, "text": _prediction_text}[form](rows), out)
+    output.write({"csv": output.as_csv, "json": output.as_json, "text": output.predictions}[form](rows), out)
 
 
 @app.command("list")
@@ -202,7 +200,7 @@ def list_command(
     rows = browse.listed(what, catalog, book)
     if kinds := inputs.split(kind):
         rows = [row for row in rows if row.get("kind") in kinds]
-    _write({"csv": _csv, "json": _json, "text": browse.list_text}[form](rows), out)
+    output.write({"csv": output.as_csv, "json": output.as_json, "text": browse.list_text}[form](rows), out)
 
 
 @app.command("show")
@@ -218,7 +216,7 @@ def show_command(
     _choice("--format", form, ("text", "json"))
     catalog, book = _load(specs)
     spec = browse.find(name, catalog, book)
-    _write(_json(browse.show_json(spec)) if form == "json" else browse.show_text(spec), out)
+    output.write(output.as_json(browse.show_json(spec)) if form == "json" else browse.show_text(spec), out)
 
 
 @app.command("validate")
@@ -233,11 +231,14 @@ def validate_command(
     _choice("--format", form, ("text", "json"))
     outcomes = [validate_file(path) for path in files_of(paths)]
     if form == "json":
-        _write(
-            _json([{"file": o.file, "valid": not o.faults, "faults": [_fault(f) for f in o.faults]} for o in outcomes]), None
+        output.write(
+            output.as_json(
+                [{"file": o.file, "valid": not o.faults, "faults": [_fault(f) for f in o.faults]} for o in outcomes]
+            ),
+            None,
         )
     else:
-        _write("".join(browse.outcome_text(outcome) for outcome in outcomes) or "no spec files there\n", None)
+        output.write("".join(browse.outcome_text(outcome) for outcome in outcomes) or "no spec files there\n", None)
     if any(outcome.faults for outcome in outcomes) or not outcomes:
         raise typer.Exit(FAULTY)
 
@@ -272,7 +273,7 @@ def derive_command(
     faults.check()
     steps = derive.derive(network, machine, batches[0], limit)
     render = {"text": derive.as_text, "md": derive.as_markdown, "latex": derive.as_latex}
-    _write(_json(derive.as_json(steps)) if form == "json" else render[form](steps), out)
+    output.write(output.as_json(derive.as_json(steps)) if form == "json" else render[form](steps), out)
 
 
 def _wide(catalog: Catalog, hardware: str) -> str:
@@ -301,82 +302,6 @@ def _version() -> NoReturn:
 
 def _fault(fault: Any) -> dict[str, Any]:
     return {name: getattr(fault, name) for name in ("file", "line", "column", "pointer", "found", "expected", "suggestion")}
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    if not rows:
-        return ""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: " ".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()} for row in rows)
-    return text.getvalue()
-
-
-def _prediction_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    from .facts import shown  # noqa: PLC0415
-    from .report.layout import table  # noqa: PLC0415
-
-    names = ("latency_lower_bound_s", "latency_p10_s", "latency_estimate_s", "latency_p90_s", "throughput_per_s",
-             "energy_per_inference_j", "power_w", "mfu", "mbu", "memory_bytes")  # fmt: skip
-    heading = (
-        "chip",
-        "dtype",
-        "batch",
-        "bound",
-        "p10",
-        "estimate",
-        "p90",
-        "throughput",
-        "energy",
-        "power",
-        "MFU",
-        "MBU",
-        "memory",
-    )
-    body = [(row["hardware"], row["dtype"], str(row["batch"]), *(shown(name, row[name]) for name in names)) for row in rows]
-    return "\n".join(table([heading, *body], (False, False, *[True] * 11))) + "\n"
-
-
-def _width() -> int:
-    try:
-        return max(60, min(os.get_terminal_size(sys.stdout.fileno()).columns, 160))
-    except (OSError, ValueError):
-        return WIDTH
-
-
-_STYLES: Final[dict[str, dict[str, Any]]] = {
-    "good": {"fg": "green"},
-    "bad": {"fg": "red", "bold": True},
-    "strong": {"bold": True},
-    "faint": {"dim": True},
-}
-
-
-def _paint(out: Path | None) -> Paint:
-    if out is not None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return plain
-    return lambda text, style: typer.style(text, **_STYLES[style])
-
-
-def _write(text: str, out: Path | None) -> None:
-    """Print a text, or write it to a file in one step: to a temporary file beside it, then renamed."""
-    if out is None:
-        sys.stdout.write(text.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
-        return
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, prefix=f".{out.name}.", delete=False) as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(out)
-    except OSError as error:
-        raise inputs.RequestError(
-            f"--out: {out} cannot be written ({error.strerror}); name a file in a folder that exists"
-        ) from error
 
 
 _UsageError: Final[type[Any]] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

@@ -1,0 +1,95 @@
+"""Where answers go: JSON, CSV, tables; the terminal or a file that is written in one step."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from .facts import shown
+from .inputs import RequestError
+from .report.layout import Paint, plain, table
+
+WIDTH: Final = 100
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON text, without NaN."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return flat rows as CSV with a heading; a list becomes words."""
+    if not rows:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: " ".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()} for row in rows)
+    return text.getvalue()
+
+
+_FIGURES: Final = {
+    "latency_lower_bound_s": "bound",
+    "latency_p10_s": "p10",
+    "latency_estimate_s": "estimate",
+    "latency_p90_s": "p90",
+    "throughput_per_s": "throughput",
+    "energy_per_inference_j": "energy",
+    "power_w": "power",
+    "mfu": "MFU",
+    "mbu": "MBU",
+    "memory_bytes": "memory",
+}
+
+
+def predictions(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return predictions as an aligned table."""
+    body = [(row["hardware"], row["dtype"], str(row["batch"]), *(shown(name, row[name]) for name in _FIGURES)) for row in rows]
+    heading = ("chip", "dtype", "batch", *_FIGURES.values())
+    return "\n".join(table([heading, *body], (False, False, *[True] * 11))) + "\n"
+
+
+def width() -> int:
+    """Return the columns of the terminal, from 60 to 160; 100 where there is none."""
+    try:
+        return max(60, min(os.get_terminal_size(sys.stdout.fileno()).columns, 160))
+    except (OSError, ValueError):
+        return WIDTH
+
+
+_STYLES: Final[dict[str, dict[str, Any]]] = {
+    "good": {"fg": "green"},
+    "bad": {"fg": "red", "bold": True},
+    "strong": {"bold": True},
+    "faint": {"dim": True},
+}
+
+
+def paint(out: Path | None) -> Paint:
+    """Return how to colour a text: not at all in a file, in a pipe, or with NO_COLOR."""
+    if out is not None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return plain
+    return lambda text, style: typer.style(text, **_STYLES[style])
+
+
+def write(text: str, out: Path | None) -> None:
+    """Print a text, or write it to a file in one step: to a temporary file beside it, then renamed."""
+    if out is None:
+        sys.stdout.write(text.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
+        return
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, prefix=f".{out.name}.", delete=False) as file:
+            file.write(text)
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(out)
+    except OSError as error:
+        raise RequestError(f"--out: {out} cannot be written ({error.strerror}); name a file in a folder that exists") from error
