@@ -10,6 +10,7 @@ from engine.catalog import data_root
 from engine.quantity import Source
 
 from .facts import NUMBERS, TEXTS
+from .report.layout import markdown_table
 from .rule import FAMILIES, Profile, Rule, Rulebook, load_rulebook
 
 INTRODUCTION: Final = """# Rules, profiles and facts
@@ -43,10 +44,8 @@ What counts as best among the candidates that meet every limit. Ask for one with
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; a bar inside a cell is escaped."""
-    body = [[cell.replace("|", r"\|") for cell in row] for row in rows]
-    lines = [heading, ["---"] * len(heading), *body]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    """Return a Markdown table."""
+    return "\n".join(markdown_table([heading, *rows], [False] * len(heading))) + "\n"
 
 
 def code(text: str | None) -> str:

@@ -22,13 +22,15 @@ Need = tuple[str, float, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Exclusion:
-    """A chip that a rule excludes, with the rule's reason and what would change its verdict."""
+    """A chip that a rule excludes after `passed` others did not, why, by what factor it missed, and what would change that."""
 
     hardware: str
     rule: Rule
     because: str
     would_need: Need | None
     shortfall: float
+    passed: int
+    recommendable: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +77,16 @@ def exclusion(grid: Grid, verdict: Sieved, rows: list[int], profile: Profile) ->
     nearest = int(np.argmin(shortfalls))
     one = told[nearest]
     need = _NEEDS[rule.would_need](one) if rule.would_need else None
+    if need is not None and math.isnan(need[1]):
+        need = None
     return Exclusion(
-        hardware=str(one["hardware"]), rule=rule, because=rule.message(one), would_need=need, shortfall=shortfalls[nearest]
+        hardware=str(one["hardware"]),
+        rule=rule,
+        because=rule.message(one),
+        would_need=need,
+        shortfall=shortfalls[nearest],
+        passed=decisive,
+        recommendable=not one["modelled"] or bool(one["allow_modelled"]),
     )
 
 
@@ -98,11 +108,11 @@ def texts(slot: Slot, profile: Profile) -> Facts:
 
 
 def _devices_for_memory(facts: Facts) -> Need:
-    return "devices", float(math.ceil(facts["memory_bytes"] / facts["capacity_bytes"])), "1"
+    return "devices", float(np.ceil(facts["memory_bytes"] / facts["capacity_bytes"])), "1"
 
 
 def _devices_for_throughput(facts: Facts) -> Need:
-    return "devices", float(math.ceil(facts["limit_throughput_per_s"] / facts["throughput_sure_per_s"])), "1"
+    return "devices", float(np.ceil(facts["limit_throughput_per_s"] / facts["throughput_sure_per_s"])), "1"
 
 
 def _peak_or_bandwidth(facts: Facts) -> Need:

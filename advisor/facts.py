@@ -64,7 +64,7 @@ NUMBERS: Final[dict[str, tuple[str, str]]] = {
     "ridge_batch": ("1", "batch at which the network turns compute-bound on the plain roof"),
     # about the recommendation among all
     "chips_total": ("1", "chips in the catalogue"),
-    "chips_meeting": ("1", "chips that meet every limit"),
+    "chips_meeting": ("1", "chips that meet every limit; those without silicon count only where they are admitted"),
     "latency_rank": ("1", "place by p90 latency among the chips that meet every limit"),
     "throughput_rank": ("1", "place by throughput, with 90 % certainty"),
     "energy_rank": ("1", "place by energy per inference, with 90 % certainty"),

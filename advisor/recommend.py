@@ -92,9 +92,9 @@ class Advice:
 
     @property
     def nearest_miss(self) -> Exclusion | None:
-        """Return the excluded chip that came nearest to meeting the request, of those that the request admits."""
-        missed = [item for item in self.excluded if math.isfinite(item.shortfall)]
-        return min(missed, key=lambda item: (item.shortfall, item.hardware), default=None)
+        """Return the excluded chip that passed most rules and missed the next by least, of those that may be recommended."""
+        missed = [item for item in self.excluded if math.isfinite(item.shortfall) and item.recommendable]
+        return min(missed, key=lambda item: (-item.passed, item.shortfall, item.hardware), default=None)
 
 
 def advise(request: Requirements, catalog: Catalog, book: Rulebook) -> Advice:
@@ -285,7 +285,7 @@ def _explain(advice: Advice, best: Choice, choices: Sequence[Choice], catalog: C
         | _shares(best)
         | {
             "chips_total": total,
-            "chips_meeting": len(choices),
+            "chips_meeting": len(eligible),
             "ties": sum(_tied(c, best) for c, lost in advice.alternatives if lost.startswith("tie")),
             "narrow_speedup": _narrow_speedup(best, advice.network, catalog),
             "interval_basis": catalog.constants[best.chip.id].interval.basis,

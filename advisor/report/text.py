@@ -77,7 +77,7 @@ def _verdict(advice: Advice, width: int, paint: Paint) -> list[str]:
     gap = " " * max(2, width - len(head) - len(meets))
     return [
         paint(request_line(advice), "faint"),
-        paint(head, "strong") + gap + paint(meets, "good"),
+        (paint(head, "strong") + gap + paint(meets, "good")).rstrip(),
         *labelled("latency", _latency(best), width),
         *labelled("throughput", _figures(best), width),
         *labelled("batch", _batches(best), width),
@@ -129,7 +129,7 @@ def need_text(need: Need) -> str:
     """Return what would change a verdict, as a sentence fragment."""
     quantity, value, unit = need
     if quantity == "devices":
-        return f"{value:,.0f} devices would hold it (placement over devices is not modelled)"
+        return f"{value:,.0f} devices at least (placement over devices is not modelled)"
     figure = render(value, _DIMENSIONS[unit])
     return {
         "peak": f"a peak of {figure} for the bound to admit it, or a looser limit",

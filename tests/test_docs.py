@@ -1,0 +1,262 @@
+"""Documents say what is so: printed pages are fresh, examples run, links lead somewhere, everything public is explained."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import typer
+
+from advisor import cli, docs, schemas
+from advisor.requirements import Requirements
+from advisor.rule import load_rulebook
+from advisor.validation import validate_file
+from engine import closed_form, codegen, load, predict, symbols
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+FORMS = {form.name: form for form in codegen.FORMS}
+
+
+def text_of(path: str) -> str:
+    """Return the text of a file of the project."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def blocks(text: str, info: str) -> list[str]:
+    """Return the insides of the fenced blocks with an info string."""
+    return re.findall(rf"^```{re.escape(info)}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+# README.
+
+
+def test_the_readme_opens_with_a_sentence_and_three_commands() -> None:
+    title, sentence, *rest = README.split("\n\n")
+    assert title.startswith("# ")
+    assert "\n" not in sentence
+    assert [part.splitlines()[0] for part in rest[:3]] == ["```sh run", "```sh test", "```sh check"]
+
+
+@pytest.mark.parametrize("name", ["run", "test", "check"])
+def test_a_command_of_the_readme_is_one_line_that_installs_what_is_pinned(name: str) -> None:
+    (block,) = blocks(README, f"sh {name}")
+    assert block.count("\n") == 1
+    assert block.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+    assert " -c constraints.txt " in block
+
+
+def test_ci_cuts_its_commands_out_of_the_readme(tmp_path: Path) -> None:
+    (tmp_path / ".ci").mkdir()
+    script = shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
+
+    def run(readme: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "README.md").write_text(readme, encoding="utf-8")
+        return subprocess.run([script], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+    both = "# R\n\n```sh test\necho tested\n```\n\n```sh check\necho checked\n```\n"
+    assert run(both).stdout.split("\n") == ["", "$ echo checked", "checked", "", "$ echo tested", "tested", ""]
+    assert run(both.replace("echo checked", "false")).returncode == 1
+    assert "tested" in run(both.replace("echo checked", "false")).stdout
+    for broken in (both.replace("sh test", "sh tests"), both.replace("echo tested", "true\necho tested"), both + both):
+        failed = run(broken)
+        assert failed.returncode != 0
+        assert "must have one block" in failed.stderr
+        assert "echo" not in failed.stdout
+
+
+def shown_commands() -> list[str]:
+    """Return the commands that the pages show, but those that install."""
+    shown = [*blocks(README, "sh"), *blocks(text_of("docs/specs.md"), "sh")]
+    return [line for block in shown for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("command", shown_commands())
+def test_a_command_that_the_pages_show_gives_an_answer(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ROOFWISE_SPECS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    write_examples(tmp_path / "my-specs")
+    program, *arguments = shlex.split(command)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert program == "advise"
+    assert (stop.value.code, capsys.readouterr().err) == (0, "")
+
+
+def test_every_command_and_every_option_of_the_main_one_is_in_the_readme() -> None:
+    command = typer.main.get_command(cli.app)
+    assert {name for name in command.commands if f"advise {name}" not in README} == set()
+    plain = {"--help", "--version", "--install-completion", "--show-completion"}
+    options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+    assert {option for option in options - plain if f"`{option}" not in README} == set()
+
+
+# Pages that are printed from data.
+
+
+def test_the_page_of_rules_is_fresh() -> None:
+    assert docs.rules_text(load_rulebook()) == text_of("docs/rules.md"), "run python -m advisor.docs --write"
+
+
+@pytest.mark.parametrize("name", schemas.MODELS)
+def test_a_schema_is_fresh(name: str) -> None:
+    assert schemas.text(name) == text_of(f"schemas/{name}.schema.json"), "run python -m advisor.schemas --write"
+
+
+def test_no_schema_is_left_over() -> None:
+    assert {path.name for path in ROOT.glob("schemas/*")} == {f"{name}.schema.json" for name in schemas.MODELS}
+
+
+@pytest.mark.parametrize("symbol", symbols.MEANING, ids=str)
+def test_a_symbol_has_its_row_in_the_model(symbol: object) -> None:
+    row = f"| ${symbols.LATEX[symbol]}$ | `{symbol}` | {symbols.MEANING[symbol]} |"
+    assert row in text_of("docs/model.md").splitlines()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_closed_form_has_its_place_in_the_model(name: str) -> None:
+    form: closed_form.ClosedForm = FORMS[name]
+    assert form.source
+    assert f"`{name}`" in text_of("docs/model.md") or re.search(rf" {name}\b", text_of("docs/model.md"))
+
+
+def test_headings_that_code_points_to_exist() -> None:
+    headings = set(re.findall(r"^#+ (.+)$", text_of("docs/model.md"), flags=re.MULTILINE))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in modules())
+    assert set(re.findall(r'docs/model\.md, "([^"]+)"', code)) <= headings
+
+
+# Dependencies.
+
+
+def name_of(requirement: str) -> str:
+    """Return the distribution that a requirement asks for."""
+    return re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0]
+
+
+def reasons(section: str) -> set[str]:
+    """Return the names with a line of reason in a section of docs/dependencies.md."""
+    part = text_of("docs/dependencies.md").split(f"## {section}\n")[1].split("\n## ")[0]
+    return set(re.findall(r"^- `([^`]+)`: \w", part, flags=re.MULTILINE))
+
+
+def test_every_dependency_has_its_reason() -> None:
+    assert reasons("To run") == {name_of(requirement) for requirement in PROJECT["dependencies"]}
+    assert reasons("To develop") == {name_of(requirement) for requirement in PROJECT["optional-dependencies"]["dev"]}
+
+
+def test_every_dependency_is_pinned() -> None:
+    lines = [line for line in text_of("constraints.txt").splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line)] == []
+    pinned = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in lines}
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    assert {name_of(requirement) for requirement in wanted} - pinned == set()
+
+
+# Pages that people write.
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_changelog_has_a_section_for_what_is_not_released() -> None:
+    unreleased = text_of("CHANGELOG.md").split("## [Unreleased]\n")[1].split("\n## ")[0]
+    assert {"### Added", "### Specs"} <= set(unreleased.splitlines())
+
+
+FOLDERS = {
+    "accelerator": "accelerators",
+    "workload": "workloads",
+    "rule": "rules",
+    "profile": "profiles",
+    "calibration": "calibrations",
+    "measurement": "measurements",
+}
+
+
+def write_examples(root: Path) -> dict[str, Path]:
+    """Write the examples of docs/specs.md into a spec directory; return the file of each kind."""
+    files = {}
+    for block in blocks(text_of("docs/specs.md"), "json"):
+        example: Mapping[str, str] = json.loads(block)
+        kind = example["$schema"].rpartition("/")[2].removesuffix(".schema.json")
+        files[kind] = root / FOLDERS[kind] / f"{example['id']}.json"
+        files[kind].parent.mkdir(parents=True)
+        files[kind].write_text(block, encoding="utf-8")
+    return files
+
+
+def test_the_examples_of_specs_are_valid_and_work_together(tmp_path: Path) -> None:
+    files = write_examples(tmp_path)
+    assert files.keys() == FOLDERS.keys()
+    assert {kind: validate_file(path).faults for kind, path in files.items()} == dict.fromkeys(FOLDERS, ())
+    catalog, book = load([tmp_path]), load_rulebook([tmp_path])
+    (row,) = predict("tiny-mlp", ["acme-one"], [4], ["int8"], catalog=catalog)
+    assert row["confidence"] == "chip measured"
+    assert row["latency_p90_s"] == pytest.approx(1.3 * row["latency_estimate_s"])
+    request = Requirements(model="resnet50", latency_s=0.01, profile="desk")
+    assert book.profile(request.profile).name == "Under a desk"
+    assert book["J901"].message({"tdp_w": 700.0}).startswith("its TDP of 700 W")
+
+
+# Docstrings.
+
+
+def modules() -> list[Path]:
+    """Return every module of the two packages."""
+    return sorted([*ROOT.glob("engine/**/*.py"), *ROOT.glob("advisor/**/*.py")])
+
+
+def unexplained(node: ast.AST, name: str) -> Iterator[str]:
+    """Yield what is public in a module or class and has no docstring."""
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    if isinstance(node, kinds) and ast.get_docstring(node) is None:
+        yield name
+    for child in node.body if isinstance(node, ast.Module | ast.ClassDef) else ():
+        if isinstance(child, kinds) and not child.name.startswith("_"):
+            yield from unexplained(child, f"{name}.{child.name}")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_everything_public_has_a_docstring(path: Path) -> None:
+    assert list(unexplained(ast.parse(path.read_text(encoding="utf-8")), path.stem)) == []
+
+
+# What no file may hold.
+
+ROOTS = ("home", "root", "Users", "work", "mnt", "media")
+MACHINE_PATH = re.compile(rf"(?<![\w.:/])/(?:{'|'.join(ROOTS)})/")
+"""A path of somebody's machine: an absolute one below a folder where people keep their work."""
+
+
+def tracked() -> list[Path]:
+    """Return the files that git tracks, none where there is no git."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return []
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_path_of_a_machine() -> None:
+    files = tracked()
+    if not files:
+        pytest.skip("no git here")
+    named = [path for path in files if MACHINE_PATH.search(path.read_text(encoding="utf-8", errors="replace"))]
+    assert named == []
