@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from engine.accelerator import DTYPE_BYTES, Accelerator
 from engine.catalog import Catalog
-from engine.compiled import Estimate, Machine, estimate
+from engine.compiled import Estimate, estimate
+from engine.machine import Machine
 from engine.network import Network
 from engine.predict import COLUMNS
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from engine.accelerator import Accelerator
 from engine.catalog import Catalog
-from engine.compiled import CAUSES, Machine, estimate
+from engine.compiled import CAUSES, estimate
 from engine.expressions import parse
+from engine.machine import Machine
 from engine.network import Network, build
 from engine.predict import waterfall
 from engine.solve import roof_curve
@@ -122,7 +123,7 @@ def advise(request: Requirements, catalog: Catalog, book: Rulebook) -> Advice:
         request=request, profile=profile, network=network, recommendation=best, rationale=(), winners=winners,
         alternatives=others, excluded=tuple(excluded), undetermined=tuple(open_), chips_meeting=len(choices),
     )  # fmt: skip
-    return advice if best is None else _explain(advice, best, choices, catalog, book)
+    return advice if best is None else _explain(advice, best, catalog, book)
 
 
 # The choice: for each chip the number format, then the batch.
@@ -275,7 +276,7 @@ def _estimated(choice: Choice) -> float:
     return costly / choice.machine.ratio_p90
 
 
-def _explain(advice: Advice, best: Choice, choices: Sequence[Choice], catalog: Catalog, book: Rulebook) -> Advice:
+def _explain(advice: Advice, best: Choice, catalog: Catalog, book: Rulebook) -> Advice:
     """Return the advice with the rules that fire on the recommendation."""
     total = len(catalog.accelerators)
     eligible = [best, *(c for c, _ in advice.alternatives if not c.facts["modelled"] or c.facts["allow_modelled"])]

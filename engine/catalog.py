@@ -11,9 +11,9 @@ from typing import Final, Generic, TypeVar
 from .accelerator import Accelerator
 from .calibration import Calibration, Resolved, resolve
 from .checks import check
-from .compiled import Machine, machine
 from .documents import Document, read_file, validate
 from .errors import Fault, SpecError, UnknownNameError, unknown
+from .machine import Machine, machine
 from .measurement import Measurement
 from .quantity import Model
 from .workload import Workload

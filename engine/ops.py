@@ -76,6 +76,19 @@ class Cost:
     shared: bool = True
 
 
+def matrix_product(rows: int, columns: int, contraction: int) -> Cost:
+    """Return the cost of C[rows, columns] = A[rows, contraction] B[contraction, columns], B being the weights.
+
+    >>> matrix_product(4, 8, 2).work
+    128.0
+    """
+    work = float(FLOP_PER_MAC * rows * columns * contraction)
+    return Cost(
+        kind="gemm", work=work, work_min=work, work_done=work, parameters=columns * contraction, weights=columns * contraction,
+        inputs=float(rows * contraction), outputs=float(rows * columns), rows=rows, columns=columns, channels=contraction,
+    )  # fmt: skip
+
+
 class Operator(Model):
     """Base of all operators. `inputs` names the operators whose results it takes; left out, it takes the one before."""
 

@@ -10,8 +10,9 @@ import numpy as np
 from .accelerator import Accelerator
 from .calibration import Resolved
 from .catalog import Catalog, load
-from .compiled import CAUSES, Estimate, Machine, estimate
+from .compiled import CAUSES, Estimate, estimate
 from .errors import DomainError
+from .machine import Machine
 from .network import Network, build
 from .workload import Workload
 

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _compiled as forms
-from .compiled import Machine
 from .errors import DomainError
+from .machine import Machine
 from .network import Network
 
 KNEE_SHARE: Final = 0.9
