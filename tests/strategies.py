@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from engine.accelerator import Accelerator
 from engine.calibration import resolve
 from engine.catalog import Catalog, load
-from engine.compiled import Machine
-from engine.compiled import machine as machine_of
+from engine.machine import Machine
+from engine.machine import machine as machine_of
 from engine.network import Network, build
 from engine.workload import Workload
 

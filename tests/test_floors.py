@@ -18,7 +18,7 @@ accelerator calibration measurement
 ops blocks
 workload
 network
-codegen _compiled compiled solve
+codegen _compiled machine compiled solve
 documents checks
 catalog
 predict

@@ -13,7 +13,8 @@ import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.compiled import CAUSES, Estimate, Machine, estimate
+from engine.compiled import CAUSES, Estimate, estimate
+from engine.machine import Machine
 from engine.network import Network
 
 BATCHES = np.array([1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 31, 32, 33, 64, 100, 128, 129, 256], dtype=float)
