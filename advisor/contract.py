@@ -222,8 +222,7 @@ def sources(advice: Advice, catalog: Catalog, book: Rulebook) -> dict[str, dict[
         for calibration in catalog.constants[name].ids:
             found |= _listed(calibration, catalog.calibrations[calibration].sources)
     fired = {reason["rule"] for reason in advice.rationale}
-    keys = {rule.source for rule in book.rules if rule.id in fired}
-    return found | _listed("rules", {key: book.sources[key] for key in sorted(keys)})
+    return found | _listed("rules", {rule: book.sources[rule] for rule in sorted(fired)})
 
 
 def _listed(owner: str, documents: Mapping[str, Any]) -> dict[str, dict[str, str]]:

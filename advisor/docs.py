@@ -68,7 +68,7 @@ def cited(source: Source) -> str:
 def family_text(book: Rulebook, family: str) -> str:
     """Return the section of one family of rules."""
     heading = ("Rule", "Verdict", "Title", "When", "Because", "Source", "Would need")
-    rows = [rule_row(rule, book.sources[rule.source]) for rule in book.rules if book.family[rule.id] == family]
+    rows = [rule_row(rule, book.sources[rule.id]) for rule in book.rules if book.family[rule.id] == family]
     return f"## {family.capitalize()}\n\n{table(heading, rows)}"
 
 

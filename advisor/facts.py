@@ -83,6 +83,26 @@ NUMBERS: Final[dict[str, tuple[str, str]]] = {
     "share_bandwidth": ("share", "time that memory adds over arithmetic"),
     "share_power_cap": ("share", "time lost to the power limit"),
 }
+AFTER_EXCLUSION: Final = frozenset(
+    {"knee_batch", "largest_batch", "ridge_batch", "more_throughput", "more_latency", "wide_meets"}
+)
+"""Facts that are known only of chips that no rule excluded: those of the batch curve."""
+AFTER_RANKING: Final = frozenset(
+    {
+        "chips_total",
+        "chips_meeting",
+        "latency_rank",
+        "throughput_rank",
+        "energy_rank",
+        "score_rank",
+        "energy_lead",
+        "throughput_lead",
+        "ties",
+        "narrow_speedup",
+        *(name for name in NUMBERS if name.startswith("share_")),
+    }
+)
+"""Facts that are known only of the recommendation."""
 TEXTS: Final[dict[str, str]] = {
     "hardware": "id of the chip",
     "hardware_name": "name of the chip",

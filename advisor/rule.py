@@ -16,7 +16,7 @@ from engine.errors import ExpressionError, Fault, SpecError, closest, unknown
 from engine.expressions import check_names, parse
 from engine.quantity import Identifier, Key, Model, Source, Text, Tuple
 
-from .facts import NUMBERS, TEXTS, fill, placeholders
+from .facts import AFTER_EXCLUSION, AFTER_RANKING, NUMBERS, TEXTS, fill, placeholders
 
 Family = Literal["feasibility", "latency", "efficiency", "energy", "trust"]
 Verdict = Literal["exclude", "prefer", "warn", "advise"]
@@ -105,7 +105,7 @@ class Profile(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Rulebook:
-    """All rules in the order in which they are asked, and all profiles by id."""
+    """All rules in the order in which they are asked, family and source of each by its id, and all profiles by id."""
 
     rules: tuple[Rule, ...]
     family: Mapping[str, str]
@@ -153,6 +153,7 @@ def _check_expression(document: Document, path: tuple[str | int, ...], text: str
 
 
 def _check_rule(document: Document, path: tuple[str | int, ...], rule: Rule) -> Iterator[Fault]:
+    yield from _check_timing(document, (*path, "when"), rule)
     faults = [
         fault
         for name in ("when", "shortfall")
@@ -165,6 +166,19 @@ def _check_rule(document: Document, path: tuple[str | int, ...], rule: Rule) -> 
     yield from faults
     if not faults:
         yield from _check_examples(document, path, rule)
+
+
+def _check_timing(document: Document, path: tuple[str | int, ...], rule: Rule) -> Iterator[Fault]:
+    """Yield a fault where an excluding rule uses a fact that is known only once exclusion is over."""
+    if rule.verdict != "exclude":
+        return
+    late = AFTER_RANKING if rule.scope == "headline" else AFTER_EXCLUSION | AFTER_RANKING
+    try:
+        names = parse(rule.when).names
+    except ExpressionError:
+        return
+    for name in sorted(names & late):
+        yield document.fault(path, f"{name!r} is known only after chips were excluded", "a fact about request, chip or batch")
 
 
 def _check_examples(document: Document, path: tuple[str | int, ...], rule: Rule) -> Iterator[Fault]:
@@ -198,7 +212,7 @@ def load_rulebook(extra: Sequence[Path] = ()) -> Rulebook:
     return Rulebook(
         rules=tuple(rule for _, rule in ordered),
         family={rule.id: family for family, rule in ordered},
-        sources={key: source for file in files for key, source in file.sources.items()},
+        sources={rule.id: file.sources[rule.source] for file in files for rule in file.rules},
         profiles=dict(sorted(profiles.items())),
     )
 

@@ -41,6 +41,16 @@ def bandwidth_for_limit(*, limit: Any, on_chip: Any, traffic_min: Any) -> Any:
     return np.maximum(0.0, -on_chip + traffic_min)/limit
 
 
+def mfu(*, latency: Any, peak: Any, work: Any) -> Any:
+    """Model FLOP utilization: the model's own arithmetic over what the peak would do in the same time. [1]"""
+    return work/(latency*peak)
+
+
+def mbu(*, bandwidth: Any, latency: Any, traffic: Any) -> Any:
+    """Model bandwidth utilization: compulsory bytes over what the bandwidth would carry in the same time. [1]"""
+    return traffic/(bandwidth*latency)
+
+
 def tiled_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, clock: Any, columns: Any, derating: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_rows: Any, units: Any, wave_fill: Any) -> Any:
     """Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles. [s]"""
     x0 = 1.0/peak

@@ -223,3 +223,7 @@ class DecoderBlock(_Transformer):
         fed = self._feed_forward(chain, normed, shape)
         self._residual(chain, "ffn_add", fed, middle)
         return chain.operators
+
+
+AnyBlock = ConvNorm | Bottleneck | BasicBlock | InvertedResidual | EncoderBlock | DecoderBlock
+"""Every block that a graph may name."""

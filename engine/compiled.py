@@ -115,27 +115,55 @@ def kernel_latency_s(
     return np.asarray(seconds, dtype=float)
 
 
-def _evaluate(network: Network, machines: Sequence[Machine], batch: Array) -> dict[str, Array]:
+@dataclass(frozen=True, kw_only=True)
+class Breakdown:
+    """What each unique kernel of a network takes: arrays of shape (kernels, machines, batches)."""
+
+    count: Array
+    traffic: Array
+    compute: Mapping[str, Array]
+    memory_s: Array
+    seconds: Array
+    energy_j: Array
+
+    def total(self, values: Any) -> Array:
+        """Return the sum over all kernels of the network: shape (machines, batches)."""
+        return np.asarray((self.count * values).sum(axis=0), dtype=float)
+
+
+def breakdown(network: Network, machines: Sequence[Machine], batch: Array) -> Breakdown:
+    """Return the parts of the estimate, kernel by kernel, in the order of `network.unique_kernels`.
+
+    The machines must be of one form and tile set; `batch` has shape (machines, batches).
+    """
     kernels, counts = zip(*network.unique_kernels, strict=True)
-    k = _Table(kernels, (-1, 1, 1))
+    k, m, b = _Table(kernels, (-1, 1, 1)), _Table(machines, (1, -1, 1)), batch[np.newaxis]
     count = np.array(counts, dtype=float).reshape(-1, 1, 1)
-    m = _Table(machines, (1, -1, 1))
-    b = batch[np.newaxis]
     traffic, memory_s = _memory(k, count, m, b)
     compute = _compute(kernels, machines[0], k, m, b)
     flop_j = m.flop_j * np.where(_is(kernels, "conv"), m.conv_factor, 1.0)
-    energy = forms.dynamic_energy_j(work=k.work_done * b, flop_j=flop_j, traffic=traffic, byte_j=m.byte_j)
-    seconds = forms.kernel_s(launch=m.launch, compute_s=compute["full"], memory_s=memory_s, overlap_loss=m.overlap_loss)
+    return Breakdown(
+        count=count,
+        traffic=traffic,
+        compute=compute,
+        memory_s=memory_s,
+        seconds=forms.kernel_s(launch=m.launch, compute_s=compute["full"], memory_s=memory_s, overlap_loss=m.overlap_loss),
+        energy_j=forms.dynamic_energy_j(work=k.work_done * b, flop_j=flop_j, traffic=traffic, byte_j=m.byte_j),
+    )
+
+
+def _evaluate(network: Network, machines: Sequence[Machine], batch: Array) -> dict[str, Array]:
+    parts = breakdown(network, machines, batch)
     flat = _Table(machines, (-1, 1))
     bound = _bound(network, flat, batch)
-    sums = {name: (count * values).sum(axis=0) for name, values in {"energy": energy, "seconds": seconds}.items()}
-    power_s = forms.power_limit_s(dynamic_j=sums["energy"], idle_w=flat.idle_w, tdp_w=flat.tdp_w)
-    sequence_s = flat.time_factor * sums["seconds"]
+    energy = parts.total(parts.energy_j)
+    power_s = forms.power_limit_s(dynamic_j=energy, idle_w=flat.idle_w, tdp_w=flat.tdp_w)
+    sequence_s = flat.time_factor * parts.total(parts.seconds)
     limited = forms.power_limited_s(sequence_s=sequence_s, power_s=power_s, sharpness=flat.power_exponent)
-    ladder = _ladder(count, m, b, compute, traffic)
+    ladder = _ladder(parts, _Table(machines, (1, -1, 1)))
     ladder |= {"sustained": sequence_s, "power_cap": limited, "bound_clamp": bound}
     latency = np.maximum(limited, bound)
-    return _results(network, flat, batch, bound, sums["energy"], latency) | _climb(ladder, latency)
+    return _results(network, flat, batch, bound, energy, latency) | _climb(ladder, latency)
 
 
 def _memory(k: Any, count: Array, m: Any, b: Array) -> tuple[Any, Any]:
@@ -228,21 +256,17 @@ def _bound(network: Network, m: Any, batch: Array) -> Array:
     return bound
 
 
-def _ladder(count: Array, m: Any, b: Array, compute: Mapping[str, Array], traffic: Array) -> dict[str, Array]:
+def _ladder(parts: Breakdown, m: Any) -> dict[str, Array]:
     """Return the time of the network at each rung below the sustained one."""
-    memory = traffic / m.bandwidth
-
-    def total(seconds: Any) -> Any:
-        return (count * seconds).sum(axis=0)
-
+    compute, memory = parts.compute, parts.traffic / m.bandwidth
     rungs = {
-        "arithmetic": total(compute["plain"]),
-        "bandwidth": np.maximum(total(compute["plain"]), total(memory)),
-        "sequence": total(np.maximum(compute["plain"], memory)),
-        "dimension_fit": total(np.maximum(compute["padded"], memory)),
-        "unit_allocation": total(np.maximum(compute["waves"], memory)),
+        "arithmetic": parts.total(compute["plain"]),
+        "bandwidth": np.maximum(parts.total(compute["plain"]), parts.total(memory)),
+        "sequence": parts.total(np.maximum(compute["plain"], memory)),
+        "dimension_fit": parts.total(np.maximum(compute["padded"], memory)),
+        "unit_allocation": parts.total(np.maximum(compute["waves"], memory)),
     }
-    return rungs | {"dispatch": rungs["unit_allocation"] + total(m.launch * np.ones_like(b))}
+    return rungs | {"dispatch": rungs["unit_allocation"] + parts.total(m.launch * np.ones_like(memory))}
 
 
 def _climb(ladder: Mapping[str, Array], latency: Array) -> dict[str, Array]:
@@ -275,8 +299,8 @@ def _results(network: Network, m: Any, batch: Array, bound: Array, dynamic_j: Ar
         "energy_per_inference_j": energy / batch,
         "energy_lower_bound_j": floor / batch,
         "power_w": energy / latency,
-        "mfu": work / (latency * m.peak),
-        "mfu_upper_bound": work / (bound * m.peak),
-        "mbu": elements * m.element_bytes / (latency * m.bandwidth),
+        "mfu": forms.mfu(work=work, latency=latency, peak=m.peak),
+        "mfu_upper_bound": forms.mfu(work=work, latency=bound, peak=m.peak),
+        "mbu": forms.mbu(traffic=elements * m.element_bytes, latency=latency, bandwidth=m.bandwidth),
         "memory_bytes": stored * m.element_bytes + m.workspace,
     }

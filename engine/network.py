@@ -89,7 +89,9 @@ class Network:
 
     @cached_property
     def _tables(self) -> tuple[Cost, ...]:
-        return tuple(node.cost for node in self.nodes if node.cost.table_rows)
+        """Return the tables of which only looked-up rows travel; one tied to a layer is read whole, as that layer's weights."""
+        tied = {getattr(node.operator, "tied_to", None) for node in self.nodes}
+        return tuple(node.cost for node in self.nodes if node.cost.table_rows and node.name not in tied)
 
     def table_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the elements of embedding tables that passes over `batch` samples must touch: min(rows, tokens) x width."""

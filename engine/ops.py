@@ -435,3 +435,22 @@ class Slice(Operator):
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return nothing: a view is free."""
         return Cost(kind="view")
+
+
+AnyOperator = (
+    Conv2d
+    | Linear
+    | MatMul
+    | Attention
+    | Pool
+    | GlobalPool
+    | BatchNorm
+    | LayerNorm
+    | Softmax
+    | Activation
+    | Elementwise
+    | Embedding
+    | Reshape
+    | Slice
+)
+"""Every operator that a graph may name."""

