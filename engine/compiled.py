@@ -300,7 +300,7 @@ def _results(network: Network, m: Any, batch: Array, bound: Array, dynamic_j: Ar
         "energy_lower_bound_j": floor / batch,
         "power_w": energy / latency,
         "mfu": forms.mfu(work=work, latency=latency, peak=m.peak),
-        "mfu_upper_bound": forms.mfu(work=work, latency=bound, peak=m.peak),
+        "mfu_upper_bound": np.where(work > 0, forms.mfu(work=work, latency=bound, peak=m.peak), 0.0),
         "mbu": forms.mbu(traffic=elements * m.element_bytes, latency=latency, bandwidth=m.bandwidth),
         "memory_bytes": stored * m.element_bytes + m.workspace,
     }
