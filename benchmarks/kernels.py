@@ -53,7 +53,7 @@ def errors(catalog: Catalog, key: Key, rows: list[Row]) -> tuple[np.ndarray, np.
 def main() -> None:
     """Print one line for each chip and number format."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "measurements")
+    parser.add_argument("--data", type=Path, default=Path("../shared/measurements"))
     path = parser.parse_args().data / "gemm_kernels.csv.gz"
     if not path.is_file():
         print(f"skipped: no {path}")
