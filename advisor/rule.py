@@ -74,7 +74,7 @@ class RuleFile(Model):
     id: Family
     about: Text
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
-    rules: Annotated[tuple[Rule, ...], Tuple, Field(min_length=1)]
+    rules: Annotated[tuple[Rule, ...], Field(min_length=1), Tuple]
 
 
 class Profile(Model):
@@ -191,7 +191,9 @@ def _check_examples(document: Document, path: tuple[str | int, ...], rule: Rule)
             continue
         if truth is not wanted:
             shown = {True: "fires", False: "is silent", None: "is undecided"}[truth]
-            yield document.fault((*path, "examples", name), f"{rule.id} {shown} on it", f"facts on which it {name}")
+            yield document.fault(
+                (*path, "examples", name), f"{rule.id} {shown} on it", f"facts on which it {'fires' if wanted else 'is silent'}"
+            )
 
 
 def load_rulebook(extra: Sequence[Path] = ()) -> Rulebook:

@@ -22,7 +22,7 @@ from .ops import (
     Shape,
     size_of,
 )
-from .quantity import Key, Model, Whole
+from .quantity import Integral, Key, Model
 
 ActivationName = Literal["relu", "relu6", "gelu", "silu", "tanh", "sigmoid"]
 
@@ -31,7 +31,7 @@ class Block(Model):
     """Base of all blocks; `repeat` of them stand in a row."""
 
     name: Key | None = None
-    repeat: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    repeat: Annotated[int, Field(ge=1, le=1000), Integral] = 1
 
     @abstractmethod
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
@@ -82,7 +82,7 @@ class ConvNorm(Block):
     out_channels: Dim
     kernel: Dim
     stride: Dim = 1
-    padding: Annotated[Whole, Field(ge=0, le=10**6)] = 0
+    padding: Annotated[int, Field(ge=0, le=10**6), Integral] = 0
     groups: Dim = 1
     activation: ActivationName | None = "relu"
 
@@ -211,7 +211,7 @@ class DecoderBlock(_Transformer):
     """A transformer decoder block with norms before attention and feed-forward, as in GPT-2 and GPT-3."""
 
     op: Literal["decoder_block"]
-    context: Annotated[str, Field(min_length=1)] | Annotated[Whole, Field(ge=0)] = 0
+    context: Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0), Integral] = 0
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return norm, causal attention, norm, feed-forward."""

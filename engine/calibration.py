@@ -63,8 +63,8 @@ class TileSet(Model):
     """The tile shapes and contraction splits that the estimate chooses from; accuracy is quoted for one version."""
 
     version: Text
-    tiles: Annotated[tuple[Annotated[tuple[Whole, Whole], Tuple], ...], Tuple, Field(min_length=1, max_length=32)]
-    splits: Annotated[tuple[Whole, ...], Tuple, Field(min_length=1, max_length=16)]
+    tiles: Annotated[tuple[Annotated[tuple[Whole, Whole], Tuple], ...], Field(min_length=1, max_length=32), Tuple]
+    splits: Annotated[tuple[Whole, ...], Field(min_length=1, max_length=16), Tuple]
     query_tile: Count
     channel_alignment: Count
     source: Key

@@ -84,7 +84,8 @@ def _workload(document: Document, model: Workload) -> Iterator[Fault]:
     try:
         network = build(model)
     except GraphError as error:
-        yield document.fault(("graph",), str(error), "operators that fit together")
+        path = ("graph",) if error.index is None else ("graph", error.index)
+        yield document.fault(path, str(error), "operators that fit together")
         return
     totals = (
         ("work", model.published.work, network.work),

@@ -211,8 +211,15 @@ def _explain(detail: ErrorDetails, path: Sequence[str | int], model: type[Model]
         case "union_tag_not_found":
             return "no key 'op'", "an object whose 'op' names an operator or a block", ""
         case _:
-            message = str(detail["msg"])
-            return value, message.removeprefix("Input should be ").removeprefix("Value error, "), ""
+            return value, _plain(str(detail["msg"])), ""
+
+
+def _plain(message: str) -> str:
+    """Return pydantic's message as what was expected, in words of JSON."""
+    message = re.sub(r"^(Input|String|Dictionary|Value|List|Tuple) should (be )?", "", message)
+    message = re.sub(r"^a valid dictionary or instance of \w+$", "an object", message)
+    message = re.sub(r"^match pattern", "a text that matches", message)
+    return re.sub(r"^have (at (?:least|most) \S+ \w+) after validation, not \d+$", r"\1", message)
 
 
 def _shown(value: object) -> str:

@@ -31,7 +31,9 @@ class UnknownNameError(RoofwiseError, LookupError):
 
 
 class GraphError(RoofwiseError, ValueError):
-    """A workload's operators do not fit together."""
+    """A workload's operators do not fit together; `index` is the line of its graph that is at fault, where one is."""
+
+    index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

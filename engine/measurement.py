@@ -7,14 +7,14 @@ from typing import Annotated
 from pydantic import Field
 
 from .accelerator import Dtype
-from .quantity import Identifier, Key, Model, Power, Source, Text, Time, Tuple, Whole
+from .quantity import Identifier, Integral, Key, Model, Power, Source, Text, Time, Tuple
 from .quantity import Throughput as ThroughputQuantity
 
 
 class Point(Model):
     """One measured batch: at least one of latency and throughput."""
 
-    batch: Annotated[Whole, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1), Integral]
     latency: Time | None = None
     latency_p90: Time | None = None
     throughput: ThroughputQuantity | None = None
@@ -29,11 +29,11 @@ class Measurement(Model):
     workload: Identifier
     hardware: Identifier
     dtype: Dtype
-    sizes: dict[Key, Annotated[Whole, Field(ge=0)]] = {}
+    sizes: dict[Key, Annotated[int, Field(ge=0), Integral]] = {}
     software: Text
     method: Text
     date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
-    devices: Annotated[Whole, Field(ge=1)] = 1
+    devices: Annotated[int, Field(ge=1), Integral] = 1
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
-    points: Annotated[tuple[Point, ...], Tuple, Field(min_length=1)]
+    points: Annotated[tuple[Point, ...], Field(min_length=1), Tuple]
     notes: Annotated[tuple[Text, ...], Tuple] = ()

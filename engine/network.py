@@ -153,7 +153,9 @@ class _Graph:
             try:
                 self._add(name, item)
             except GraphError as error:
-                raise GraphError(f"{workload.id}, /graph/{index} ({name}): {error}") from error
+                fault = GraphError(f"{workload.id}, /graph/{index} ({name}): {error}")
+                fault.index = index
+                raise fault from error
 
     def _add(self, name: str, item: Operator | Block) -> None:
         if isinstance(item, Operator):

@@ -17,10 +17,10 @@ from pydantic import Field
 
 from .errors import ExpressionError, GraphError
 from .expressions import parse
-from .quantity import Model, NodeName, Tuple, Whole
+from .quantity import Integral, Model, NodeName, Tuple
 
 Shape = tuple[int, ...]
-Dim = Annotated[Whole, Field(ge=1, le=10**12)] | Annotated[str, Field(min_length=1)]
+Dim = Annotated[int, Field(ge=1, le=10**12), Integral] | Annotated[str, Field(min_length=1)]
 """A dimension: a number, or an expression of the workload's sizes."""
 
 FLOP_PER_MAC: Final = 2
@@ -133,7 +133,7 @@ class Conv2d(Operator):
     out_channels: Dim
     kernel: Dim
     stride: Dim = 1
-    padding: Annotated[Whole, Field(ge=0, le=10**6)] = 0
+    padding: Annotated[int, Field(ge=0, le=10**6), Integral] = 0
     groups: Dim = 1
     bias: bool = True
 
@@ -224,7 +224,7 @@ class Attention(Operator):
     heads: Dim
     kv_heads: Dim | None = None
     causal: bool = False
-    context: Annotated[str, Field(min_length=1)] | Annotated[Whole, Field(ge=0)] = 0
+    context: Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0), Integral] = 0
 
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
         """Return tokens x heads*head_dim."""
@@ -266,7 +266,7 @@ class Pool(Operator):
     op: Literal["pool"]
     kernel: Dim
     stride: Dim = 1
-    padding: Annotated[Whole, Field(ge=0, le=10**6)] = 0
+    padding: Annotated[int, Field(ge=0, le=10**6), Integral] = 0
 
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
         """Return channels x height x width."""
@@ -404,7 +404,7 @@ class Reshape(Operator):
     """Another view of the same elements; it moves nothing."""
 
     op: Literal["reshape"]
-    to: Annotated[tuple[Dim, ...], Tuple, Field(min_length=1, max_length=8)]
+    to: Annotated[tuple[Dim, ...], Field(min_length=1, max_length=8), Tuple]
 
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
         """Return the new shape, which must have as many elements."""

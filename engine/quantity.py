@@ -28,7 +28,9 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+Integral = BeforeValidator(_whole)
+"""Stands last in an annotation, so that the constraints before it reach the JSON Schema; so does `Tuple`."""
+Whole = Annotated[int, Integral]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .blocks import AnyBlock
 from .ops import AnyOperator, Dim
-from .quantity import Count, Identifier, Key, Model, Source, Text, Tuple, Whole, Work
+from .quantity import Count, Identifier, Integral, Key, Model, Source, Text, Tuple, Work
 
 Node = Annotated[AnyOperator | AnyBlock, Field(discriminator="op")]
 """One line of a graph: an operator, or a block of them."""
@@ -17,9 +17,9 @@ Node = Annotated[AnyOperator | AnyBlock, Field(discriminator="op")]
 class SymbolicSize(Model):
     """A size that a request may choose, such as the length of a text in tokens."""
 
-    default: Annotated[Whole, Field(ge=0)]
-    minimum: Annotated[Whole, Field(ge=0)]
-    maximum: Annotated[Whole, Field(ge=1)]
+    default: Annotated[int, Field(ge=0), Integral]
+    minimum: Annotated[int, Field(ge=0), Integral]
+    maximum: Annotated[int, Field(ge=1), Integral]
     unit: Text
     source: Key
 
@@ -53,8 +53,8 @@ class Workload(Model):
     source: Annotated[Key, Field(description="the source that the graph follows")]
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
     sizes: dict[Key, SymbolicSize] = {}
-    inputs: Annotated[dict[Key, Annotated[tuple[Dim, ...], Tuple, Field(min_length=1, max_length=8)]], Field(min_length=1)]
-    graph: Annotated[tuple[Node, ...], Tuple, Field(min_length=1, max_length=5000)]
+    inputs: Annotated[dict[Key, Annotated[tuple[Dim, ...], Field(min_length=1, max_length=8), Tuple]], Field(min_length=1)]
+    graph: Annotated[tuple[Node, ...], Field(min_length=1, max_length=5000), Tuple]
     published: Published = Published()
     not_modelled: Annotated[tuple[Text, ...], Tuple] = ()
     notes: Annotated[tuple[Text, ...], Tuple] = ()
