@@ -8,24 +8,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from engine.accelerator import Accelerator
-from engine.calibration import Calibration
 from engine.catalog import data_root
-from engine.measurement import Measurement
-from engine.workload import Workload
 
+from . import validation
 from .contract import AdvicePart
-from .rule import Profile, RuleFile
 
-MODELS: Final[dict[str, type[BaseModel]]] = {
-    "accelerator": Accelerator,
-    "workload": Workload,
-    "calibration": Calibration,
-    "measurement": Measurement,
-    "rule": RuleFile,
-    "profile": Profile,
-    "advice": AdvicePart,
-}
+MODELS: Final[dict[str, type[BaseModel]]] = {**validation.MODELS, "advice": AdvicePart}
 """Name of a schema -> model of the files that follow it."""
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -166,9 +166,19 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]
         return model.model_validate(document.data), list(document.faults)
     except ValidationError as error:
         details = error.errors(include_url=False)[:MAX_FAULTS]
-        return None, [*document.faults, *dict.fromkeys(_fault(document, detail, model) for detail in details)]
+        return None, [*document.faults, *_merged(_fault(document, detail, model) for detail in details)]
     except RecursionError:
         return None, [*document.faults, document.fault((), "nested too deeply", "a plain spec")]
+
+
+def _merged(faults: Iterable[Fault]) -> list[Fault]:
+    """Return one fault for each place; where a value may be of several kinds, what is expected is any of them."""
+    merged: dict[tuple[str, str], Fault] = {}
+    for fault in faults:
+        key = (fault.pointer, fault.found)
+        before = merged.get(key)
+        merged[key] = fault if before is None else replace(before, expected=f"{before.expected}, or {fault.expected}")
+    return list(merged.values())
 
 
 def _fault(document: Document, detail: ErrorDetails, model: type[Model]) -> Fault:

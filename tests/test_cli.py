@@ -50,6 +50,13 @@ def test_the_main_job_puts_the_verdict_first_and_fits_the_screen(run: Run) -> No
         assert any(line.startswith(heading) for line in lines), heading
 
 
+def test_the_readme_shows_this_answer(run: Run) -> None:
+    """Golden text: when the answer changes, README.md shows the new one."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("## An answer")[2].partition("```text\n")[2].partition("```")[0]
+    assert run(*MAIN_JOB)[1] == shown
+
+
 def test_json_follows_the_published_schema_and_places_every_chip_once(run: Run) -> None:
     code, out, _ = run(*MAIN_JOB, "--format", "json")
     answer = json.loads(out)
