@@ -50,6 +50,16 @@ def test_the_main_job_puts_the_verdict_first_and_fits_the_screen(run: Run) -> No
         assert any(line.startswith(heading) for line in lines), heading
 
 
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("request_", [MAIN_JOB, ("--model", "gpt3-175b"), ("--model", "resnet50", "--latency", "1us")])
+def test_no_line_is_wider_than_the_terminal(
+    run: Run, monkeypatch: pytest.MonkeyPatch, width: int, request_: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("advisor.output.width", lambda: width)
+    _, out, _ = run(*request_, "--explain", "excluded")
+    assert max(map(len, out.splitlines())) <= width
+
+
 def test_the_readme_shows_this_answer(run: Run) -> None:
     """Golden text: when the answer changes, README.md shows the new one."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -16,9 +17,8 @@ from ..exclusion import Exclusion, Need
 from ..facts import shown
 from ..recommend import Advice, Choice
 from ..rule import Rulebook
-from .layout import Paint, block, labelled, plain, table
+from .layout import LABEL, Paint, block, labelled, plain, table
 
-BAR: Final = 60
 MAX_LISTED: Final = 400
 CAUSES: Final = {
     "arithmetic": "arithmetic at the peak",
@@ -74,9 +74,10 @@ def _verdict(advice: Advice, width: int, paint: Paint) -> list[str]:
     meets = "" if not facts["has_latency_limit"] else (
         f"meets {fact('limit_latency_s')} with {fact('margin')} to spare (90 % sure)"
     )  # fmt: skip
-    gap = " " * max(2, width - len(head) - len(meets))
+    room = width - len(head) - len(meets)
+    gap = " " * room if room > 1 else "\n"
     return [
-        paint(request_line(advice), "faint"),
+        *(paint(line, "faint") for line in textwrap.wrap(request_line(advice), width)),
         (paint(head, "strong") + gap + paint(meets, "good")).rstrip(),
         *labelled("latency", _latency(best), width),
         *labelled("throughput", _figures(best), width),
@@ -147,18 +148,16 @@ def _why(advice: Advice, width: int) -> list[str]:
 
 
 def _ladder(choice: Choice, width: int) -> list[str]:
-    """Return the ladder of causes as one bar and its legend, largest first."""
+    """Return the ladder of causes as a bar for each, largest first."""
     steps = [(CAUSES[cause], share or 0.0) for cause, _, share in waterfall(choice.grid.points, choice.place)]
     ranked = sorted((step for step in steps if step[1] >= 0.005), key=lambda step: -step[1])  # noqa: PLR2004 - half a percent
-    return block(
-        "Time goes to", [f"{100 * share:3.0f} % {name:<22} {'█' * max(1, round(share * BAR))}" for name, share in ranked], width
-    )
+    full = min(60, width - LABEL - 30)
+    bars = [f"{100 * share:3.0f} % {name:<22} {'█' * max(1, round(share * full))}" for name, share in ranked]
+    return block("Time goes to", bars, width)
 
 
 def _winners(advice: Advice, width: int) -> list[str]:
-    rows = [
-        (name, w.chip.id, w.slot.dtype, f"batch {w.facts['batch']:g}", _headline(name, w)) for name, w in advice.winners.items()
-    ]
+    rows = [(name, w.chip.id, w.slot.dtype, f"b{w.facts['batch']:g}", _headline(name, w)) for name, w in advice.winners.items()]
     return block("Winners", table(rows, (False, False, False, False, True)), width)
 
 
