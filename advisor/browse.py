@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -121,7 +122,7 @@ def _cell(key: str, value: Any) -> str:
 def find(name: str, catalog: Catalog, book: Rulebook) -> Model:
     """Return the spec of an id, or of a file. Raises SpecError for a faulty file and UnknownNameError for no such id."""
     path = Path(name)
-    if path.suffix == ".json" or path.is_file():
+    if path.suffix == ".json" or os.path.isfile(path):  # noqa: PTH113 - a name that is no path is no file, and no error
         return _from_file(path)
     shelves = (catalog.accelerators, catalog.workloads, catalog.calibrations, catalog.measurements)
     for shelf in shelves:

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -82,14 +81,30 @@ def paint(out: Path | None) -> Paint:
 
 
 def write(text: str, out: Path | None) -> None:
-    """Print a text, or write it to a file in one step: to a temporary file beside it, then renamed."""
+    """Print a text, or write it to a file in one step: to a temporary file beside it, then renamed.
+
+    A device or a pipe, as /dev/stdout, is written to as it is. Raises RequestError when that fails, leaving nothing behind.
+    """
     if out is None:
         sys.stdout.write(text.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
         return
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=out.parent, prefix=f".{out.name}.", delete=False) as file:
+        if out.exists() and not out.is_file():
+            out.write_text(text, encoding="utf-8")
+        else:
+            _replace(text, out)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        told = f"--out: {str(out)[:200]!r} cannot be written ({reason}); name a file in a folder that exists"
+        raise RequestError(told) from error
+
+
+def _replace(text: str, out: Path) -> None:
+    target = out.resolve() if out.is_symlink() else out
+    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(out)
-    except OSError as error:
-        raise RequestError(f"--out: {out} cannot be written ({error.strerror}); name a file in a folder that exists") from error
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -139,12 +140,14 @@ def load(extra: Sequence[Path] = ()) -> Catalog:
     Raises SpecError with every fault of every file.
     """
     directories = [data_root() / "specs", *extra]
-    missing = [Fault(str(d), 1, 1, "", "no such directory", "a directory of specs") for d in extra if not d.is_dir()]
+    absent = [str(directory) for directory in extra if not os.path.isdir(directory)]  # noqa: PTH112 - any text may come
+    if absent:
+        raise SpecError(Fault(name, 1, 1, "", "no such directory", "a directory of specs") for name in absent)
     accelerators, faults_a = load_shelf("hardware", "accelerators", Accelerator, directories)
     workloads, faults_w = load_shelf("workload", "workloads", Workload, directories)
     calibrations, faults_c = load_shelf("calibration", "calibrations", Calibration, directories)
     measurements, faults_m = load_shelf("measurement", "measurements", Measurement, directories)
-    faults = [*missing, *faults_a, *faults_w, *faults_c, *faults_m]
+    faults = [*faults_a, *faults_w, *faults_c, *faults_m]
     if faults:
         raise SpecError(faults)
     return Catalog(accelerators=accelerators, workloads=workloads, calibrations=calibrations, measurements=measurements)

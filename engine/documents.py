@@ -81,8 +81,9 @@ def read_file(path: Path) -> Document:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         return _unreadable(str(path), f"byte {error.start} is not UTF-8", "JSON in UTF-8")
-    except OSError as error:
-        return _unreadable(str(path), error.strerror or "it cannot be read", "a readable file")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return _unreadable(str(path), reason or "it cannot be read", "a readable file")
     return read_text(text, str(path))
 
 

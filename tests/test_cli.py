@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -217,6 +218,31 @@ def test_out_writes_the_file_whole_and_prints_nothing(run: Run, tmp_path: Path) 
     assert (code, out) == (0, "")
     assert (tmp_path / "answer.md").read_text(encoding="utf-8").startswith("# ")
     assert [path.name for path in tmp_path.iterdir()] == ["answer.md"]
+
+
+def test_out_leaves_nothing_behind_when_it_fails(run: Run, tmp_path: Path) -> None:
+    code, _, err = run(*MAIN_JOB, "--out", str(tmp_path))
+    assert code == 2
+    assert "cannot be written" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_out_writes_into_a_pipe_and_through_a_link_without_replacing_them(run: Run, tmp_path: Path) -> None:
+    target, link = tmp_path / "answer.txt", tmp_path / "link.txt"
+    target.write_text("old", encoding="utf-8")
+    link.symlink_to(target)
+    assert run("list", "rules", "--out", str(link))[0] == 0
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8").startswith("id ")
+    assert run("list", "rules", "--out", os.devnull)[0] == 0
+    assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "\ud800"])
+def test_a_name_that_is_no_path_is_a_fault_like_any_other(run: Run, name: str) -> None:
+    for arguments in (("show", name), ("validate", name), ("list", "rules", "--specs", name), ("list", "rules", "--out", name)):
+        code, _, _ = run(*arguments)
+        assert code == 2
 
 
 @pytest.mark.parametrize("what", ["hardware", "workloads", "rules", "profiles", "calibrations", "measurements"])
