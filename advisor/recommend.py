@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -89,7 +89,6 @@ class Advice:
     alternatives: tuple[tuple[Choice, str], ...]
     excluded: tuple[Exclusion, ...]
     undetermined: tuple[Undetermined, ...]
-    chips_meeting: int
 
     @property
     def nearest_miss(self) -> Exclusion | None:
@@ -121,7 +120,7 @@ def advise(request: Requirements, catalog: Catalog, book: Rulebook) -> Advice:
     others = tuple((c, _lost_on(c, best, barred)) for c in ranked if c is not best)
     advice = Advice(
         request=request, profile=profile, network=network, recommendation=best, rationale=(), winners=winners,
-        alternatives=others, excluded=tuple(excluded), undetermined=tuple(open_), chips_meeting=len(choices),
+        alternatives=others, excluded=tuple(excluded), undetermined=tuple(open_),
     )  # fmt: skip
     return advice if best is None else _explain(advice, best, catalog, book)
 
@@ -294,11 +293,7 @@ def _explain(advice: Advice, best: Choice, catalog: Catalog, book: Rulebook) -> 
         }
     )
     fired = messages((*book.of("prefer"), *book.of("warn", "advise")), facts)
-    return Advice(**{**_fields(advice), "rationale": tuple(fired)})
-
-
-def _fields(advice: Advice) -> dict[str, Any]:
-    return {name: getattr(advice, name) for name in advice.__dataclass_fields__}
+    return replace(advice, rationale=tuple(fired))
 
 
 def _comparison(best: Choice, choices: Sequence[Choice]) -> Facts:

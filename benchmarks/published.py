@@ -22,6 +22,7 @@ from engine.catalog import Catalog
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 RESNET = {"H100 SXM": "nvidia-h100-sxm", "A100": "nvidia-a100-sxm-80", "T4": "nvidia-t4"}
 BERT = {"A100-40GB": "nvidia-a100-sxm-80", "T4": "nvidia-t4", "L4": "nvidia-l4", "V100-16GB": "nvidia-v100-sxm2-32"}
+SMALL = 2
 HOST_BOUND = 0.5
 """Rows below this share of their group's median are host-bound submissions."""
 
@@ -86,8 +87,8 @@ def bert_points(data: Path) -> dict[tuple[str, str, str, int, int], float]:
 
 def print_bert(catalog: Catalog, data: Path) -> None:
     """Print a line for each chip and number format."""
-    print("BERT base and large, TensorRT: error of the time; A100 stands in for its 40 GB variant")
-    heading = f"{'median %':>10}{'mean %':>8}{'bias %':>8}{'<= p90 %':>10}{'p10-p90 %':>11}{'< bound':>9}"
+    print("BERT base and large, TensorRT: error of the time; A100 80 GB stands in for 40 GB, batch 1 and 2 last")
+    heading = f"{'median %':>10}{'mean %':>8}{'bias %':>8}{'<= p90 %':>10}{'p10-p90 %':>11}{'< bound':>9}   actual/estimate"
     print(f"  {'chip':22}{'dtype':6}{'points':>7}{heading}")
     groups: dict[tuple[str, str], list[tuple[float, Row]]] = defaultdict(list)
     for (hardware, dtype, model, tokens, batch), measured in bert_points(data).items():
@@ -95,7 +96,9 @@ def print_bert(catalog: Catalog, data: Path) -> None:
         if dtype in catalog.accelerators[chip].peak_dense:
             row = predict(model, [chip], [batch], [dtype], sizes={"seq_len": tokens}, catalog=catalog)[0]
             groups[chip, dtype].append((measured, row))
-    for (chip, dtype), points in [*sorted(groups.items()), (("all", ""), [p for g in groups.values() for p in g])]:
+    every = [point for points in groups.values() for point in points]
+    small = [(measured, row) for measured, row in every if int(row["batch"]) <= SMALL]
+    for (chip, dtype), points in [*sorted(groups.items()), (("all", ""), every), (("batch 1 and 2", ""), small)]:
         print(f"  {chip:22}{dtype:6}{len(points):7}" + _figures(points))
 
 
@@ -110,6 +113,7 @@ def _figures(points: list[tuple[float, Row]]) -> str:
     return (
         f"{100 * np.median(abs(error)):10.1f}{100 * abs(error).mean():8.1f}{100 * error.mean():8.1f}"
         f"{100 * held.mean():10.0f}{100 * inside.mean():11.0f}{int((measured < bound).sum()):9}"
+        f"{np.quantile(measured / estimate, 0.1):13.2f}{np.quantile(measured / estimate, 0.9):8.2f}"
     )
 
 
