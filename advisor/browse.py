@@ -93,6 +93,7 @@ _UNITS: Final = {
     "tdp_w": ("TDP", "power"),
     "work_flop_per_sample": ("work", "work"),
 }
+_HEADINGS: Final = {"ridge_point_flop_per_byte": "ridge FLOP/B"}
 _HIDDEN: Final = ("ours", "when", "macs_per_sample", "peak_activation_elements_per_sample", "peak_dtype", "confidence")
 
 
@@ -100,8 +101,9 @@ def list_text(rows: Rows) -> str:
     """Return a list as an aligned table."""
     if not rows:
         return "none\n"
-    keys = [key for key in rows[0] if key not in _HIDDEN]
-    heading = tuple(_UNITS.get(key, (key.replace("_", " "), ""))[0] for key in keys)
+    hidden = {*_HIDDEN, "name"} if "peak_flop_per_s" in rows[0] else {*_HIDDEN}
+    keys = [key for key in rows[0] if key not in hidden]
+    heading = tuple(_HEADINGS.get(key) or _UNITS.get(key, (key.replace("_", " "), ""))[0] for key in keys)
     body = [tuple(_cell(key, row.get(key)) for key in keys) for row in rows]
     right = [all(isinstance(row.get(key), (int, float, type(None))) for row in rows) for key in keys]
     return "\n".join(table([heading, *body], right)) + "\n"

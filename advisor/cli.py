@@ -198,7 +198,7 @@ def list_command(
     _choice("--format", form, ("text", "csv", "json"))
     catalog, book = _load(specs)
     rows = browse.listed(what, catalog, book)
-    if kinds := inputs.split(kind):
+    if kinds := inputs.kinds(kind):
         rows = [row for row in rows if row.get("kind") in kinds]
     output.write({"csv": output.as_csv, "json": output.as_json, "text": browse.list_text}[form](rows), out)
 

@@ -92,6 +92,11 @@ def dtypes(text: str | None) -> tuple[str, ...]:
     return names(split(text), get_args(Dtype), "number format")
 
 
+def kinds(text: str | None) -> tuple[str, ...]:
+    """Return the kinds of hardware of a comma-separated list. Raises RequestError for one that is none."""
+    return names(split(text), get_args(Kind), "kind of hardware")
+
+
 def hardware(text: str | None, catalog: Catalog) -> tuple[str, ...]:
     """Return the ids of a comma-separated list. Raises UnknownNameError for one that is no chip, or could be several."""
     return tuple(catalog.accelerators[part].id for part in split(text))
@@ -129,7 +134,7 @@ def requirements(options: Mapping[str, Any], catalog: Catalog, book: Rulebook) -
         "batch": None if batch is None else faults.take("--batch", lambda: _whole(batch, 1), None),
         "dtypes": faults.take("--dtype", lambda: dtypes(options.get("dtype")), ()),
         "hardware": faults.take("--hardware", lambda: hardware(options.get("hardware"), catalog), ()),
-        "kinds": faults.take("--kind", lambda: names(split(options.get("kind")), get_args(Kind), "kind of hardware"), ()),
+        "kinds": faults.take("--kind", lambda: kinds(options.get("kind")), ()),
         "sizes": faults.take("--size", lambda: sizes(options.get("size") or (), options.get("seq_len")), {}),
         "profile": faults.take("--profile", lambda: book.profile(options.get("profile") or "balanced").id, "balanced"),
     }
