@@ -172,7 +172,15 @@ def _batches(network: Network, catalog: Catalog, request: Requirements, rules: S
 
 
 def _largest(network: Network, catalog: Catalog, request: Requirements, rules: Sequence[Rule], slots: Sequence[Slot]) -> Array:
-    """Return the largest batch of each slot that the rules admit, exactly: latency, memory and power rise with the batch."""
+    """Return the largest batch of each slot that the rules admit, up to LARGEST_BATCH, exactly.
+
+    Latency and memory rise with the batch, so a search finds it. Power, energy and throughput are sawtooths; with a limit on
+    one of them every batch is looked at.
+    """
+    if math.isfinite(request.power_w) or math.isfinite(request.energy_j) or request.throughput_per_s > 0:
+        every = evaluate(network, catalog, request, slots, np.arange(1.0, LARGEST_BATCH + 1))
+        alive = sieve(rules, every.facts, every.batch.shape).alive
+        return np.asarray(np.where(alive, every.batch, 1.0).max(axis=1), dtype=float)
     grid = evaluate(network, catalog, request, slots, COARSE)
     alive = sieve(rules, grid.facts, grid.batch.shape).alive
     coarse = np.array([*COARSE, 2 * LARGEST_BATCH], dtype=float)

@@ -134,7 +134,11 @@ class Rulebook:
 def check_rules(document: Document, model: Model | None) -> Iterator[Fault]:
     """Yield the faults of meaning of a rule file or a profile: unknown facts, unsafe expressions, examples that fail."""
     if isinstance(model, RuleFile):
+        seen: set[str] = set()
         for index, rule in enumerate(model.rules):
+            if rule.id in seen:
+                yield document.fault(("rules", index, "id"), f"the id {rule.id!r} occurs twice", "an id of its own")
+            seen.add(rule.id)
             yield from _check_rule(document, ("rules", index), rule)
     if isinstance(model, Profile):
         expressions = [("maximize", model.maximize), ("minimize", model.minimize)]

@@ -19,8 +19,18 @@ MODELS: Final[dict[str, type[BaseModel]]] = {**validation.MODELS, "advice": Advi
 
 def schema(name: str) -> dict[str, Any]:
     """Return the JSON Schema of a name in MODELS."""
-    body = MODELS[name].model_json_schema(by_alias=True)
+    body = _closed(MODELS[name].model_json_schema(by_alias=True))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"roofwise:{name}.schema.json", **body}
+
+
+def _closed(schema: Any) -> Any:
+    """Return a schema whose maps admit no key beside those of their pattern, as pydantic does."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    return closed | {"additionalProperties": False} if "patternProperties" in closed else closed
 
 
 def text(name: str) -> str:

@@ -14,6 +14,7 @@ from .quantity import (
     Count,
     Feed,
     FlopEnergy,
+    Fraction,
     Frequency,
     Identifier,
     Key,
@@ -75,17 +76,17 @@ class Constants(Model):
 
     launch: Time
     reference_clock: Frequency | None = None
-    sustained: Share
-    bandwidth_share: Share
-    cache_ratio: Share
+    sustained: Fraction
+    bandwidth_share: Fraction
+    cache_ratio: Fraction
     feed: Feed | None = None
     wave_fill: Time | None = None
     split_cost: Time | None = None
     overlap_loss: Share | None = None
     derating: Share | None = None
-    attention: Share | None = None
+    attention: Fraction | None = None
     power_exponent: Count | None = None
-    time_factor: Share | None = None
+    time_factor: Fraction | None = None
 
 
 class Energy(Model):

@@ -126,8 +126,8 @@ def implied_peaks(chip: Accelerator) -> dict[str, float]:
 
 def _calibration(document: Document, calibration: Calibration) -> Iterator[Fault]:
     interval = calibration.interval
-    if interval and not interval.p10.si <= 1 <= interval.p90.si:
-        yield document.fault(("interval",), f"p10 {interval.p10.si:g}, p90 {interval.p90.si:g}", "p10 <= 1 <= p90")
+    if interval and not 0 < interval.p10.si <= 1 <= interval.p90.si:
+        yield document.fault(("interval",), f"p10 {interval.p10.si:g}, p90 {interval.p90.si:g}", "0 < p10 <= 1 <= p90")
 
 
 def _measurement(document: Document, measurement: Measurement) -> Iterator[Fault]:

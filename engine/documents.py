@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -57,6 +58,12 @@ class _Oddities:
         self.constants.append(text)
         return math.nan
 
+    def whole(self, text: str) -> int:
+        value = int(text)
+        if abs(value) > sys.float_info.max:
+            self.constants.append(text)
+        return value
+
     def number(self, text: str) -> float:
         value = float(text)
         if not math.isfinite(value):
@@ -91,7 +98,9 @@ def read_text(text: str, file: str) -> Document:
     """Return the document of a text; every fault of its JSON is in the document."""
     odd = _Oddities()
     try:
-        data = json.loads(text, object_pairs_hook=odd.pairs, parse_constant=odd.constant, parse_float=odd.number)
+        data = json.loads(
+            text, object_pairs_hook=odd.pairs, parse_constant=odd.constant, parse_float=odd.number, parse_int=odd.whole
+        )
     except json.JSONDecodeError as error:
         return Document(file=file, text=text, data=None, faults=(
             Fault(file, error.lineno, error.colno, "", f"no JSON here ({error.msg})", "JSON"),
@@ -103,7 +112,14 @@ def read_text(text: str, file: str) -> Document:
         return Document(file=file, text="", data=None, faults=(
             Fault(file, 1, 1, "", "nested too deeply", f"at most {MAX_NESTING} levels"),
         ))  # fmt: skip
-    return Document(file=file, text=text, data=data, faults=tuple(_odd_faults(text, file, odd)))
+    faults = list(_odd_faults(text, file, odd))
+    if "\\ud" in text.lower() and _half_surrogate(data):
+        faults.append(Fault(file, 1, 1, "", "half of a surrogate pair", "text in Unicode"))
+    return Document(file=file, text=text, data=data, faults=tuple(faults))
+
+
+def _half_surrogate(data: Any) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in json.dumps(data, ensure_ascii=False))
 
 
 def _unreadable(file: str, found: str, expected: str) -> Document:
@@ -131,7 +147,7 @@ def _odd_faults(text: str, file: str, odd: _Oddities) -> Iterator[Fault]:
         yield Fault(file, line, column, "", f"the key {key!r} occurs twice", "each key once")
     for constant in odd.constants:
         line, column = _line_column(text, max(text.find(constant), 0))
-        yield Fault(file, line, column, "", f"{constant} is not a number in JSON", "a finite number")
+        yield Fault(file, line, column, "", f"{constant[:40]} is not a number in JSON", "a finite number")
 
 
 def _line_column(text: str, offset: int) -> tuple[int, int]:
@@ -166,10 +182,15 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]
     try:
         return model.model_validate(document.data), list(document.faults)
     except ValidationError as error:
-        details = error.errors(include_url=False)[:MAX_FAULTS]
+        details = [d for d in error.errors(include_url=False) if not _long_enough(d)][:MAX_FAULTS]
         return None, [*document.faults, *_merged(_fault(document, detail, model) for detail in details)]
     except RecursionError:
         return None, [*document.faults, document.fault((), "nested too deeply", "a plain spec")]
+
+
+def _long_enough(detail: ErrorDetails) -> bool:
+    """Return whether pydantic found too few items only because it did not count the faulty ones."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _merged(faults: Iterable[Fault]) -> list[Fault]:

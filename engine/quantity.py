@@ -138,6 +138,15 @@ class Share(Quantity):
     unit: Literal["1"]
 
 
+class Fraction(Quantity):
+    """A ratio above 0."""
+
+    dimension: ClassVar[str] = "count"
+
+    value: Annotated[float, Field(gt=0)]
+    unit: Literal["1"]
+
+
 class Power(Quantity):
     """A power."""
 

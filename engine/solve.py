@@ -23,6 +23,8 @@ from .machine import Machine
 from .network import Network
 
 KNEE_SHARE: Final = 0.9
+_ROUNDING: Final = 1e-12
+"""Relative difference below which two times are taken for equal."""
 Array = npt.NDArray[np.float64]
 
 
@@ -38,6 +40,14 @@ class Segment:
     def at(self, batch: float) -> float:
         """Return T(batch) [s] on this segment's line."""
         return self.intercept + self.slope * batch
+
+    def last_within(self, limit_s: float) -> float:
+        """Return the largest batch of this segment with T(batch) <= limit_s; minus infinity if there is none."""
+        if self.slope > 0:
+            batch = min((limit_s - self.intercept) / self.slope, self.stop)
+        else:
+            batch = self.stop if self.intercept <= limit_s else -math.inf
+        return batch if batch >= self.start else -math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +111,18 @@ class RoofCurve:
 
     @property
     def throughput_limit_per_s(self) -> float:
-        """Return the throughput that ever larger batches approach [1/s]."""
-        return 1.0 / self.segments[-1].slope
+        """Return the throughput that ever larger batches approach [1/s]; infinity if samples cost no time."""
+        slope = self.segments[-1].slope
+        return 1.0 / slope if slope > 0 else math.inf
 
     def knee(self, share: float = KNEE_SHARE) -> int:
-        """Return the smallest whole batch with `share` of the throughput that ever larger batches approach."""
+        """Return the smallest whole batch with `share` of the throughput that ever larger batches approach.
+
+        Raises DomainError when samples cost no time, so that there is no such throughput.
+        """
         goal = share * self.throughput_limit_per_s
+        if math.isinf(goal):
+            raise DomainError("the batch curve has no knee: samples cost no time, and throughput grows without end")
         for segment in self.segments:
             # B/(i + s*B) >= goal  <=>  B*(1 - goal*s) >= goal*i
             gain = 1.0 - goal * segment.slope
@@ -116,13 +132,16 @@ class RoofCurve:
         raise DomainError(f"no batch reaches {share:g} of the throughput limit")  # pragma: no cover - the last one does
 
     def largest_batch(self, limit_s: float) -> int:
-        """Return the largest whole batch with T(batch) <= limit_s, 0 if there is none."""
-        for segment in reversed(self.segments):
-            batch = (limit_s - segment.intercept) / segment.slope if segment.slope > 0 else math.inf
-            if batch >= segment.start:
-                whole = math.floor(min(batch, segment.stop) * (1 + 1e-12))
-                return whole if whole == 0 or self.latency_s(whole) <= limit_s * (1 + 1e-12) else whole - 1
-        return 0
+        """Return the largest whole batch with T(batch) <= limit_s, 0 if there is none.
+
+        Raises DomainError when every batch is within the limit.
+        """
+        batch = max(segment.last_within(limit_s) for segment in self.segments)
+        if batch == math.inf:
+            raise DomainError(f"every batch takes at most {limit_s:g} s; there is no largest")
+        whole = max(0, math.floor(max(batch, 0.0)))
+        near = (whole - 1, whole, whole + 1)  # the quotient's last digit may lie on either side of a whole number
+        return max([0, *(b for b in near if b > 0 and self.latency_s(b) <= limit_s * (1 + _ROUNDING))])
 
     def bandwidth_for_limit(self, batch: float, limit_s: float) -> float:
         """Return the least bandwidth [B/s] with T(batch) <= limit_s; infinity if the arithmetic alone takes longer."""
@@ -164,16 +183,23 @@ def roof_curve(network: Network, machine: Machine) -> RoofCurve:
 
 
 def overtakes(first: RoofCurve, second: RoofCurve) -> tuple[float, ...]:
-    """Return the batches at which one curve crosses the other, in order: there the faster of two chips changes."""
+    """Return the batches at which the faster of two chips changes, in order; where the curves only touch, it does not."""
     breaks = sorted({s.start for s in (*first.segments, *second.segments)})
+    pairs = [(_segment_from(first.segments, start), _segment_from(second.segments, start)) for start in breaks]
+    lead = _sign(pairs[0][0].intercept, pairs[0][1].intercept)
     crossings = []
-    for start, stop in zip(breaks, [*breaks[1:], math.inf], strict=True):
-        a, b = _segment_from(first.segments, start), _segment_from(second.segments, start)
-        slope, intercept = a.slope - b.slope, a.intercept - b.intercept
-        batch = -intercept / slope if slope else math.inf
-        if start < batch <= stop and batch < math.inf:
-            crossings.append(batch)
+    for start, stop, (a, b) in zip(breaks, [*breaks[1:], math.inf], pairs, strict=True):
+        ahead = _sign(a.at(stop), b.at(stop)) if stop < math.inf else _sign(a.slope, b.slope) or _sign(a.intercept, b.intercept)
+        if ahead * lead < 0:
+            batch = (b.intercept - a.intercept) / (a.slope - b.slope)
+            crossings.append(min(max(batch, start), stop))
+        lead = ahead or lead
     return tuple(crossings)
+
+
+def _sign(one: float, other: float) -> int:
+    """Return which of two numbers >= 0 is larger: 1 the first, -1 the second, 0 if they are equal but for rounding."""
+    return 0 if abs(one - other) <= _ROUNDING * max(one, other) else 1 if one > other else -1
 
 
 def _segment_from(segments: Sequence[Segment], start: float) -> Segment:
@@ -182,7 +208,7 @@ def _segment_from(segments: Sequence[Segment], start: float) -> Segment:
 
 def _whole_from(batch: float, holds: Callable[[int], bool]) -> int:
     """Return the smallest whole number from `batch` on that holds, mending the last digit of a float."""
-    whole = max(1, math.ceil(batch * (1 - 1e-12)))
+    whole = max(1, math.ceil(batch * (1 - _ROUNDING)))
     return whole if holds(whole) else whole + 1
 
 

@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+from functools import cache
 
+import numpy as np
 import pytest
 
-from advisor.derive import FORMS, as_json, as_latex, as_markdown, as_text, derive
+from advisor.derive import FORMS, Step, as_json, as_latex, as_markdown, as_text, derive
 from engine import build, load, predict
+from engine.compiled import breakdown
+from engine.solve import roof_curve
 
+CATALOG = load()
+NETWORKS = {workload.id: build(workload) for workload in CATALOG.workloads}
 CASES = [
     ("resnet50", "nvidia-l4", "bf16", 8),
     ("bert-base", "nvidia-h100-sxm", "fp8", 3),
+    ("bert-base", "nvidia-h100-sxm", "bf16", 1),
     ("bert-large", "google-tpu-v4", "bf16", 16),
     ("mobilenet-v2", "stillwater-kpu-t256", "int8", 1),
     ("gpt3-175b", "nvidia-a100-sxm-80", "fp16", 1),
+    ("resnet18", "amd-mi300x", "bf16", 256),
+    ("resnet50", "nvidia-v100-sxm2-32", "fp16", 64),
+    ("bert-base", "intel-xeon-8490h", "bf16", 2),
 ]
-CATALOG = load()
+EVERY_CHIP = [(chip.id, chip.dtypes[0]) for chip in CATALOG.accelerators]
 
 
-def values(model: str, hardware: str, dtype: str, batch: int, limit: float | None = None) -> dict[str, float | None]:
-    steps = derive(build(CATALOG.workloads[model]), CATALOG.machine(hardware, dtype), batch, limit)
-    return {step.title: step.value for step in steps}
+@cache
+def steps_of(model: str, hardware: str, dtype: str, batch: int, limit: float | None = None) -> dict[str, Step]:
+    steps = derive(NETWORKS[model], CATALOG.machine(hardware, dtype), batch, limit)
+    assert len({step.title for step in steps}) == len(steps)
+    return {step.title: step for step in steps}
+
+
+def values(model: str, hardware: str, dtype: str, batch: int, limit: float | None = None) -> dict[str, float]:
+    return {title: step.value for title, step in steps_of(model, hardware, dtype, batch, limit).items()}
+
+
+# The same numbers.
 
 
 @pytest.mark.parametrize(("model", "hardware", "dtype", "batch"), CASES)
@@ -38,40 +59,150 @@ def test_the_derivation_ends_where_the_estimate_does(model: str, hardware: str, 
         "MBU": row["mbu"],
     }
     assert {title: derived[title] for title in expected} == pytest.approx(expected, rel=1e-9)
+    assert max(derived["time of the network"], derived["lower bound"]) == pytest.approx(derived["estimate"], rel=1e-9)
+
+
+@pytest.mark.parametrize(("model", "hardware", "dtype", "batch"), CASES)
+def test_the_kernel_that_is_spelled_out_is_the_one_that_takes_most_time(
+    model: str, hardware: str, dtype: str, batch: int
+) -> None:
+    parts = breakdown(NETWORKS[model], [CATALOG.machine(hardware, dtype)], np.array([[float(batch)]]))
+    longest = int((parts.count * parts.seconds).argmax())
+    derived = {title.partition(": ")[2]: value for title, value in values(model, hardware, dtype, batch).items()}
+    expected = {
+        "arithmetic": parts.compute["full"][longest].item(),
+        "bytes from memory": parts.traffic[longest].item(),
+        "traffic": parts.memory_s[longest].item(),
+        "T_op": parts.seconds[longest].item(),
+        "dynamic energy": parts.energy_j[longest].item(),
+    }
+    assert {name: derived[name] for name in expected} == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_batch_curve_is_that_of_the_solver() -> None:
+    curve = roof_curve(NETWORKS["resnet50"], CATALOG.machine("nvidia-l4", "bf16"))
+    derived = values("resnet50", "nvidia-l4", "bf16", 8, 0.010)
+    expected = {
+        "plain roof": curve.latency_s(8),
+        "knee": curve.knee(),
+        "largest batch": curve.largest_batch(0.010),
+        "bandwidth for this batch": curve.bandwidth_for_limit(8, 0.010),
+        "peak for this batch": curve.peak_for_limit(8, 0.010),
+        "d ln T / d ln beta": curve.bandwidth_elasticity(8),
+        "d ln T / d ln pi": curve.peak_elasticity(8),
+    }
+    assert {title: derived[title] for title in expected} == expected
+    segments = {title: value for title, value in derived.items() if title.startswith("each sample on segment")}
+    last = len(curve.segments)
+    assert segments == {
+        f"each sample on segment {number} of {last}": curve.segments[number - 1].slope for number in (1, 2, 3, last)
+    }
 
 
 def test_a_limit_adds_what_it_would_need() -> None:
     without, derived = values("resnet50", "nvidia-l4", "bf16", 8), values("resnet50", "nvidia-l4", "bf16", 8, 0.010)
-    assert "peak for the limit" not in without
-    assert derived["peak for the limit"] == pytest.approx((derived["least work W_min"] or 0) / 0.010)
-    assert (derived["largest batch"] or 0) >= 1
+    added = {"largest batch", *(f"{rate} for {what}" for rate in ("peak", "bandwidth") for what in ("the limit", "this batch"))}
+    assert derived.keys() - without.keys() == added
+    assert derived["peak for the limit"] == pytest.approx(derived["least work W_min"] / 0.010)
 
 
-def test_what_nobody_publishes_stays_unknown() -> None:
-    steps = derive(build(CATALOG.workloads["resnet18"]), CATALOG.machine("hailo-8", "int8"), 1)
-    by_title = {step.title: step for step in steps}
-    assert by_title["ridge point"].result == "unknown"
-    assert by_title["estimate"].value is None
-    assert by_title["lower bound"].value == pytest.approx(
-        by_title["least work W_min"].value / 26.5e12
-    )  # 26 TOP/s and half a digit
+# What it says.
+
+
+def test_the_lower_bound_names_both_terms_and_the_one_that_decides() -> None:
+    compute, memory = (steps_of(model, "nvidia-l4", "bf16", 1)["lower bound"] for model in ("resnet50", "bert-large"))
+    assert re.fullmatch(r"arithmetic decides with [\d.]+ us, memory alone needs 0 s; .*", compute.why)
+    assert re.fullmatch(r"memory decides with [\d.]+ ms, arithmetic alone needs [\d.]+ us; .*", memory.why)
+
+
+def test_a_network_that_never_turns_compute_bound_says_why() -> None:
+    ridge = steps_of("resnet50", "nvidia-l4", "bf16", 8)["ridge batch of the network"]
+    assert (ridge.value, ridge.result) == (math.inf, "never")
+    assert ridge.why.startswith("never, because work_each <= peak * traffic_each / bandwidth: 8.178 GFLOP <= (121 TFLOP/s) * ")
+    assert steps_of("bert-base", "nvidia-l4", "bf16", 8)["ridge batch of the network"].value > 0
+
+
+def test_what_nobody_publishes_stays_unknown_and_is_named() -> None:
+    steps = steps_of("resnet18", "hailo-8", "int8", 1, 0.01)
+    assert steps["ridge point"].result == "unknown"
+    assert steps["ridge point"].why.endswith("bandwidth is unknown")
+    assert math.isnan(steps["estimate"].value)
+    assert "no published bandwidth" in steps["batch curve"].why
+    assert steps["lower bound"].value == pytest.approx(steps["least work W_min"].value / 26.5e12)  # 26 TOP/s and half a digit
+    assert "nan" not in as_text(list(steps.values()))
+
+
+@pytest.mark.parametrize(("hardware", "dtype"), EVERY_CHIP)
+def test_every_chip_has_a_derivation(hardware: str, dtype: str) -> None:
+    steps = steps_of("bert-base", hardware, dtype, 3, 0.001)
+    text = as_text(list(steps.values()))
+    assert max(map(len, text.splitlines())) <= 100
+    assert not re.search(r"\bnan\b|\binf\b|⟦|⟧", text)
 
 
 def test_every_substituted_number_replaces_a_symbol() -> None:
-    for step in derive(build(CATALOG.workloads["resnet50"]), CATALOG.machine("nvidia-l4", "bf16"), 8):
-        if step.form:
-            assert not any(symbol.name in step.substituted for symbol in FORMS[step.form].symbols)
+    for model, hardware, dtype, batch in CASES:
+        for step in steps_of(model, hardware, dtype, batch).values():
+            if step.form:
+                assert not any(re.search(rf"\b{symbol.name}\b", step.substituted) for symbol in FORMS[step.form].symbols)
+
+
+def test_a_formula_of_one_line_is_told_with_units() -> None:
+    steps = steps_of("resnet50", "nvidia-l4", "bf16", 8)
+    assert (steps["ridge point"].text, steps["ridge point"].substituted) == (
+        "peak / bandwidth", "(121 TFLOP/s) / (300.1 GB/s)",
+    )  # fmt: skip
+    limited = steps["time of the network"]
+    assert limited.text == "(power_s**sharpness + sequence_s**sharpness)**(1 / sharpness)"
+    assert re.fullmatch(r"\(\([\d.]+ us\)\*\*6 \+ \([\d.]+ ms\)\*\*6\)\*\*\(1 / 6\)", limited.substituted)
+
+
+def test_a_long_formula_is_told_in_parts_that_lead_to_its_value() -> None:
+    (step,) = (s for t, s in steps_of("resnet50", "nvidia-l4", "bf16", 8).items() if t.endswith(": arithmetic"))
+    formula, *parts = step.text.split("\n")
+    numbers, *told = step.substituted.split("\n")
+    names = [f"x{number}" for number in range(1, len(parts) + 1)]
+    assert names
+    assert [part.split(" = ")[0] for part in parts] == [one.split(" = ")[0] for one in told] == names
+    assert set(re.findall(r"x\d+", " ".join([formula, *(part.partition("=")[2] for part in parts)]))) == set(names)
+    assert not re.search(r"x\d", numbers)
+    tiles = next(one for one in told if "ceil" in one)
+    quotient, value = re.fullmatch(r"x\d+ = ceil\((.+)\) = (\d+)", tiles).groups()  # type: ignore[union-attr]
+    above, below = map(int, quotient.split(" / "))
+    assert -(-above // below) == int(value)
+
+
+# Formats.
 
 
 def test_text_keeps_to_its_width_and_names_every_symbol() -> None:
-    steps = derive(build(CATALOG.workloads["resnet50"]), CATALOG.machine("nvidia-l4", "bf16"), 8, 0.01)
-    text = as_text(steps)
-    assert max(map(len, text.splitlines())) <= 100
+    steps = derive(NETWORKS["resnet50"], CATALOG.machine("nvidia-l4", "bf16"), 8, 0.01)
+    for width in (60, 100):
+        text = as_text(steps, width)
+        assert max(map(len, text.splitlines())) <= width
     assert "published dense peak [FLOP/s]" in text
 
 
 def test_every_format_has_every_step() -> None:
-    steps = derive(build(CATALOG.workloads["resnet18"]), CATALOG.machine("nvidia-t4", "fp16"), 4)
-    assert as_markdown(steps).count("$$") == 2 * len(steps)
-    assert as_latex(steps).count("\\\\\n") == len(steps)
+    steps = derive(NETWORKS["resnet18"], CATALOG.machine("nvidia-t4", "fp16"), 4)
+    assert as_markdown(steps).count("\n$$\n") == 2 * len(steps)
+    assert as_latex(steps).count("\n\\[\n") == as_latex(steps).count("\\paragraph{") == len(steps)
     assert [one["title"] for one in json.loads(json.dumps(as_json(steps), allow_nan=False))] == [step.title for step in steps]
+
+
+@pytest.mark.parametrize(("hardware", "dtype"), [("nvidia-l4", "bf16"), ("google-tpu-v4", "bf16"), ("hailo-8", "int8")])
+def test_latex_is_balanced_and_escaped(hardware: str, dtype: str) -> None:
+    steps = list(steps_of("bert-base", hardware, dtype, 3, 0.001).values())
+    text = as_latex(steps)
+    assert text.count("{") == text.count("}")
+    assert text.count(r"\left") == text.count(r"\right")
+    assert not re.search(r"(?<!\\)[%#]", text)
+    for inside in re.findall(r"\\text\{([^{}]*)\}", text) + re.findall(r"\\paragraph\{([^{}]*)\}", text):
+        assert not re.search(r"(?<!\\)[_&^]", inside)
+
+
+def test_a_value_that_is_no_number_is_null_in_json() -> None:
+    objects = {one["title"]: one for one in as_json(list(steps_of("resnet18", "hailo-8", "int8", 1).values()))}
+    assert (objects["estimate"]["value"], objects["estimate"]["result"]) == (None, "unknown")
+    ridge = as_json(list(steps_of("resnet50", "nvidia-l4", "bf16", 8).values()))
+    assert [(one["value"], one["result"]) for one in ridge if one["form"] == "ridge_batch"] == [(None, "never")]

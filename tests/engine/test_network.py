@@ -278,6 +278,15 @@ def test_repeating_a_block_that_keeps_its_shape_multiplies_its_cost(intermediate
     assert len(often.kernels) == repeat * len(once.kernels)
 
 
-def test_only_the_first_of_repeated_blocks_strides() -> None:
-    graph = [{"op": "basic_block", "name": "b", "width": 8, "stride": 2, "repeat": 3}]
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"op": "basic_block", "width": 8},
+        {"op": "bottleneck", "width": 2},
+        {"op": "conv_norm", "out_channels": 8, "kernel": 3, "padding": 1},
+        {"op": "inverted_residual", "expansion": 2, "out_channels": 8},
+    ],
+)
+def test_only_the_first_of_repeated_blocks_strides(block: dict[str, Any]) -> None:
+    graph = [block | {"name": "b", "stride": 2, "repeat": 3}]
     assert strategies.tiny(graph, {"x": [4, 16, 16]}).nodes[-1].shape == (8, 8, 8)
