@@ -342,8 +342,7 @@ def derive(network: Network, machine: Machine, batch: int, limit_s: float | None
 
 def _values(network: Network, machine: Machine, batch: int, limit_s: float | None) -> dict[str, float]:
     """Return the values of the symbols of the whole network."""
-    each = network.input_elements + network.output_elements
-    touched = network.weights + float(network.table_elements(batch)) + each * batch
+    touched = float(network.least_elements(batch))
     activations = sum(kernel.cost.inputs + kernel.cost.outputs for kernel in network.kernels)
     return {
         "batch": batch, "work_each": network.work, "work": network.work * batch, "work_min": network.work_min * batch,

@@ -247,11 +247,9 @@ def _attention(size: Mapping[str, Any], kind: Machine, m: Any, work: Array) -> d
 
 def _bound(network: Network, m: Any, batch: Array) -> Array:
     """Return the sound lower bound on the latency [s]."""
-    tables = network.table_elements(batch)
-    fixed, each = network.weights, network.input_elements + network.output_elements
     bound: Array = forms.latency_lower_bound_s(
         work_min=network.work_min * batch, peak_max=m.peak_max, bandwidth=m.bound_bandwidth, on_chip=m.on_chip,
-        traffic_min=(fixed + tables + each * batch) * m.element_bytes,
+        traffic_min=network.least_elements(batch) * m.element_bytes,
     )  # fmt: skip
     return bound
 
@@ -285,7 +283,8 @@ def _results(network: Network, m: Any, batch: Array, bound: Array, dynamic_j: Ar
     energy = forms.energy_j(idle_w=m.idle_w, latency=latency, dynamic_j=dynamic_j)
     elements = network.weights + (network.input_elements + network.output_elements) * batch
     floor = forms.energy_lower_bound_j(
-        floor_w=m.floor_w, work_min=network.work_min * batch, peak_max=m.peak_max, traffic_min=elements * m.element_bytes,
+        floor_w=m.floor_w, work_min=network.work_min * batch, peak_max=m.peak_max,
+        traffic_min=network.least_elements(batch) * m.element_bytes,
         on_chip=m.on_chip, bandwidth=m.bound_bandwidth, flop_j=m.floor_flop_j, byte_j=m.floor_byte_j,
     )  # fmt: skip
     stored = network.parameters + network.peak_activation_elements * batch

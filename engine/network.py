@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from .blocks import Block
 from .errors import GraphError, closest
-from .ops import Activation, Conv2d, Cost, Elementwise, Embedding, Linear, MatMul, Operator, Shape, size_of
+from .ops import Activation, Conv2d, Cost, Elementwise, Embedding, Linear, MatMul, Need, Operator, Shape, size_of
 from .workload import Workload
 
 MAX_OPERATORS: Final = 100_000
@@ -61,6 +61,8 @@ class Network:
     input_elements: float
     output_elements: float
     peak_activation_elements: float
+    needs: Mapping[str, Need]
+    input_needs: float
 
     @cached_property
     def unique_kernels(self) -> tuple[tuple[Cost, int], ...]:
@@ -72,10 +74,10 @@ class Network:
         """Return W of one sample [FLOP]."""
         return sum(node.cost.work for node in self.nodes)
 
-    @property
+    @cached_property
     def work_min(self) -> float:
-        """Return the least arithmetic that any algorithm needs for one sample [FLOP]."""
-        return sum(node.cost.work_min for node in self.nodes)
+        """Return the least arithmetic that any algorithm needs for the output of one sample [FLOP]."""
+        return sum(node.operator.least_work(node.cost, self.needs[node.name]) for node in self.nodes)
 
     @property
     def parameters(self) -> float:
@@ -88,16 +90,27 @@ class Network:
         return sum(kernel.cost.weights for kernel in self.kernels)
 
     @cached_property
-    def _tables(self) -> tuple[Cost, ...]:
-        """Return the tables of which only looked-up rows travel; one tied to a layer is read whole, as that layer's weights."""
-        tied = {getattr(node.operator, "tied_to", None) for node in self.nodes}
-        return tuple(node.cost for node in self.nodes if node.cost.table_rows and node.name not in tied)
+    def least_weights(self) -> float:
+        """Return the weight elements that the output depends on; every pass must read them."""
+        return sum(n.operator.least_weights(n.cost, n.shape, self.needs[n.name]) for n in self.nodes)
 
-    def table_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the elements of embedding tables that passes over `batch` samples must touch: min(rows, tokens) x width."""
+    @cached_property
+    def _tables(self) -> tuple[tuple[Cost, float], ...]:
+        """Return the tables of which only looked-up rows travel, with the share of look-ups that the output depends on.
+
+        A table tied to a layer is read whole, as that layer's weights.
+        """
+        tied = {getattr(node.operator, "tied_to", None) for node in self.nodes}
+        tables = [node for node in self.nodes if node.cost.table_rows and node.name not in tied]
+        return tuple((node.cost, self.needs[node.name].elements) for node in tables)
+
+    def least_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the elements that passes over `batch` samples must touch: weights, min(rows, tokens) of tables, in, out."""
         samples = np.asarray(batch, dtype=float)
-        touched = [np.minimum(table.table_rows, samples * table.lookups) * table.table_width for table in self._tables]
-        return np.sum(touched, axis=0) if touched else np.zeros_like(samples)
+        each = self.input_needs + self.output_elements
+        touched = [self.least_weights + each * samples]
+        touched += [np.minimum(t.table_rows, samples * t.lookups * share) * t.table_width for t, share in self._tables]
+        return np.asarray(np.sum(touched, axis=0), dtype=float)
 
 
 def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network:
@@ -109,11 +122,14 @@ def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network
     graph = _Graph(workload, chosen)
     nodes = tuple(graph.nodes.values())
     kernels, host = _fuse(nodes)
+    needs = _needs(graph)
     return Network(
         id=workload.id, name=workload.name, sizes=chosen, nodes=nodes, kernels=kernels,
         input_elements=sum(_product(shape) for shape in graph.inputs.values()),
         output_elements=_product(nodes[-1].shape),
         peak_activation_elements=_peak_live(nodes, host, graph.inputs),
+        needs=needs,
+        input_needs=sum(_product(shape) * needs[name].elements for name, shape in graph.inputs.items()),
     )  # fmt: skip
 
 
@@ -189,6 +205,22 @@ class _Graph:
             return self.inputs[name]
         near = closest(name, [*self.nodes, *self.inputs])
         raise GraphError(f"nothing before it is called {name!r}" + (f"; did you mean {near}?" if near else ""))
+
+
+def _needs(graph: _Graph) -> dict[str, Need]:
+    """Return how much of every result and input the network's output depends on, at the least.
+
+    Where several operators read a result, the largest of their demands is certain; their union may be more.
+    """
+    needs = dict.fromkeys([*graph.inputs, *graph.nodes], Need(0.0, 0.0))
+    needs[graph.last] = Need(1.0, 1.0)
+    for node in reversed(graph.nodes.values()):
+        shapes = [graph.nodes[s].shape if s in graph.nodes else graph.inputs[s] for s in node.inputs]
+        demand = node.operator.demand(needs[node.name], shapes, node.shape, graph.sizes)
+        for source in node.inputs:
+            before = needs[source]
+            needs[source] = Need(max(before.rows, demand.rows), max(before.elements, demand.elements))
+    return needs
 
 
 def _fuse(nodes: tuple[Node, ...]) -> tuple[tuple[Kernel, ...], dict[str, str]]:

@@ -24,7 +24,7 @@ Dim = Annotated[int, Field(ge=1, le=10**12), Integral] | Annotated[str, Field(mi
 """A dimension: a number, or an expression of the workload's sizes."""
 
 FLOP_PER_MAC: Final = 2
-WINOGRAD_LEAST_KERNEL: Final = 3
+WINOGRAD_LEAST_KERNEL: Final = 2
 MAX_DIMENSION: Final = 10**12
 
 KernelKind = Literal["gemm", "conv", "depthwise", "attention", "memory", "view"]
@@ -89,6 +89,14 @@ def matrix_product(rows: int, columns: int, contraction: int) -> Cost:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """How much of a result the network's output depends on, at the least: its share of rows (first axis), and of elements."""
+
+    rows: float
+    elements: float
+
+
 class Operator(Model):
     """Base of all operators. `inputs` names the operators whose results it takes; left out, it takes the one before."""
 
@@ -107,6 +115,18 @@ class Operator(Model):
     @abstractmethod
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return the cost for one sample."""
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return how much of each input `need` of the result depends on, at the least: by default the same rows, whole."""
+        return Need(need.rows, need.rows)
+
+    def least_work(self, cost: Cost, need: Need) -> float:
+        """Return the arithmetic that any algorithm needs for `need` of the result [FLOP per sample]."""
+        return cost.work_min * need.elements
+
+    def least_weights(self, cost: Cost, output: Shape, need: Need) -> float:
+        """Return the weight elements that must be read for `need` of the result."""
+        return cost.weights * need.elements
 
 
 def _elements(*shapes: Shape) -> float:
@@ -146,8 +166,13 @@ class Conv2d(Operator):
         kernel, stride = size_of(self.kernel, sizes), size_of(self.stride, sizes)
         return out, _window(height, kernel, stride, self.padding), _window(width, kernel, stride, self.padding)
 
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return what its windows read."""
+        window = size_of(self.kernel, sizes), size_of(self.stride, sizes), self.padding
+        return _window_demand(need, inputs[0], output, window)
+
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
-        """Return W = 2*Ho*Wo*Cout*(Cin/groups)*R*S; W_min is W/(R*S) where Winograd's form applies (stride 1, R >= 3)."""
+        """Return W = 2*Ho*Wo*Cout*(Cin/groups)*R*S; W_min is W/(R*S) where Winograd's form applies (stride 1, R >= 2)."""
         groups, taps = size_of(self.groups, sizes), size_of(self.kernel, sizes) ** 2
         channels, (out, height, width) = inputs[0][0] // groups, output
         weights = out * channels * taps + (out if self.bias else 0)
@@ -159,6 +184,20 @@ class Conv2d(Operator):
             parameters=weights, weights=weights, inputs=_elements(inputs[0]), outputs=_elements(output),
             rows=height * width, columns=out // groups, channels=channels, taps=taps, groups=groups,
         )  # fmt: skip
+
+
+def _window_demand(need: Need, input_: Shape, output: Shape, window: tuple[int, int, int]) -> Need:
+    """Return what windows (kernel, stride, padding) read: all they cover, or at least one element for each result."""
+    kernel, stride, padding = window
+    covered = 1.0
+    for extent, out in zip(input_[1:], output[1:], strict=True):
+        reached = (out - 1) * stride + kernel - padding if kernel >= stride else out * kernel - 2 * padding
+        covered *= min(extent, max(reached, 0)) / extent
+    if need.elements == 1:
+        return Need(covered, covered)
+    centred = 2 * padding < kernel
+    share = min(covered, need.elements * math.prod(output[1:]) / math.prod(input_[1:])) if centred else 0.0
+    return Need(share, share)
 
 
 class Linear(Operator):
@@ -187,6 +226,10 @@ class Linear(Operator):
             inputs=_elements(inputs[0]), outputs=_elements(output), rows=rows, columns=columns, channels=channels,
         )  # fmt: skip
 
+    def least_weights(self, cost: Cost, output: Shape, need: Need) -> float:
+        """Return all weights where any row is needed; of a single row, those of the needed features."""
+        return cost.weights * (float(need.rows > 0) if len(output) > 1 else need.elements)
+
 
 class MatMul(Operator):
     """A batched product of two activations: ... x M x K with ... x K x N (or N x K when `transposed`)."""
@@ -203,6 +246,11 @@ class MatMul(Operator):
         if not matrices or a[:-2] != b[:-2] or a[-1] != inner:
             raise GraphError(f"matmul cannot multiply {a} with {b}{' transposed' if self.transposed else ''}")
         return (*a[:-1], columns)
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return all or, since a part of the result may depend on little, nothing."""
+        share = float(need.elements == 1)
+        return Need(share, share)
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return W = 2*M*N*K for each product."""
@@ -235,6 +283,13 @@ class Attention(Operator):
             )
         return inputs[0][0], heads * (inputs[0][1] // total)
 
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return the keys and values of all tokens, and the needed queries; under a causal mask only the needed rows."""
+        if need.rows == 0 or (self.causal and need.rows < 1):
+            return Need(need.rows, need.rows)
+        heads, total = size_of(self.heads, sizes), self._heads_in_all(sizes)
+        return Need(1.0, (total - heads + heads * need.rows) / total)
+
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return W = 4*heads*head_dim*S*(S + context); a causal mask leaves S*(S+1)/2 + S*context score pairs to W_min."""
         tokens, heads = inputs[0][0], size_of(self.heads, sizes)
@@ -249,6 +304,12 @@ class Attention(Operator):
             inputs=_elements(inputs[0]) + cached, outputs=_elements(output),
             rows=tokens, columns=tokens + context, channels=head_dim, groups=heads, shared=False,
         )  # fmt: skip
+
+    def least_work(self, cost: Cost, need: Need) -> float:
+        """Return the score pairs of the needed queries; with a causal mask the first queries have the fewest."""
+        tokens, context, queries = cost.rows, cost.columns - cost.rows, cost.rows * need.elements
+        pairs = queries * context + queries * (queries + 1) / 2 if self.causal else queries * (tokens + context)
+        return min(cost.work_min * need.elements, cost.work * pairs / (tokens * (tokens + context)))
 
     def _heads_in_all(self, sizes: Mapping[str, int]) -> int:
         heads = size_of(self.heads, sizes)
@@ -273,6 +334,11 @@ class Pool(Operator):
         channels, height, width = _image(inputs[0], "pool")
         kernel, stride = size_of(self.kernel, sizes), size_of(self.stride, sizes)
         return channels, _window(height, kernel, stride, self.padding), _window(width, kernel, stride, self.padding)
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return what its windows read."""
+        window = size_of(self.kernel, sizes), size_of(self.stride, sizes), self.padding
+        return _window_demand(need, inputs[0], output, window)
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return the traffic of reading the input and writing the result."""
@@ -302,6 +368,10 @@ class BatchNorm(Operator):
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
         """Return the input's shape."""
         return inputs[0]
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return the same elements."""
+        return need
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return scale and shift per channel: two parameters, of which folding leaves one to read."""
@@ -356,6 +426,10 @@ class Activation(Operator):
         """Return the input's shape."""
         return inputs[0]
 
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return the same elements."""
+        return need
+
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return the traffic of reading the input and writing the result."""
         return Cost(kind="memory", inputs=_elements(inputs[0]), outputs=_elements(output))
@@ -374,6 +448,10 @@ class Elementwise(Operator):
         if inputs[0] != inputs[1]:
             raise GraphError(f"{self.function} takes two tensors of one shape, not {inputs[0]} and {inputs[1]}")
         return inputs[0]
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return the same elements."""
+        return need
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return the traffic of reading both and writing the result."""
@@ -413,6 +491,11 @@ class Reshape(Operator):
             raise GraphError(f"reshape cannot make {shape} of {inputs[0]}: the number of elements differs")
         return shape
 
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return all or, since a part of the result may depend on little, nothing."""
+        share = float(need.elements == 1)
+        return Need(share, share)
+
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return nothing: a view is free."""
         return Cost(kind="view")
@@ -431,6 +514,11 @@ class Slice(Operator):
         if keep > inputs[0][0]:
             raise GraphError(f"slice cannot keep {keep} of {inputs[0][0]} rows")
         return inputs[0][1:] if self.drop_axis and keep == 1 else (keep, *inputs[0][1:])
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return the rows that are kept."""
+        kept = size_of(self.keep, sizes) / inputs[0][0] * float(need.elements == 1)
+        return Need(kept, kept)
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return nothing: a view is free."""

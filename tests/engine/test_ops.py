@@ -149,7 +149,9 @@ def test_embedding() -> None:
 def test_of_a_table_only_the_rows_looked_up_must_travel() -> None:
     tokens, rows, width = 7, 20, 12
     network = strategies.tiny([{"op": "embedding", "rows": rows, "width": width}], {"tokens": [tokens]})
-    assert [network.table_elements(batch) for batch in (1, 2, 3)] == [7 * width, 14 * width, rows * width]
+    beside = [batch * (tokens + tokens * width) for batch in (1, 2, 3)]  # input and output
+    touched = [network.least_elements(batch) for batch in (1, 2, 3)]
+    assert touched == [7 * width + beside[0], 14 * width + beside[1], rows * width + beside[2]]
 
 
 @pytest.mark.parametrize(
