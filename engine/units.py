@@ -21,6 +21,7 @@ def _scaled(base: str, prefixes: dict[str, float], factor: float = 1.0) -> dict[
     return {prefix + base: scale * factor for prefix, scale in prefixes.items()}
 
 
+MAX_LENGTH: Final = 100
 UNITS: Final[dict[str, dict[str, float]]] = {
     "time": _scaled("s", _SMALL) | {"min": 60.0, "h": 3600.0},
     "energy": _scaled("J", _SMALL) | _scaled("J", _SI),
@@ -55,6 +56,9 @@ _BASE: Final = {
     "rate": "FLOP/s",
     "work": "FLOP",
     "throughput": "/s",
+    "frequency": "Hz",
+    "flop_energy": "J/FLOP",
+    "byte_energy": "J/B",
 }
 _ENGINEERING: Final = (
     (1e15, "P"),
@@ -100,7 +104,9 @@ def parse(text: str, dimension: str) -> float:
 
     example = {"time": "10ms", "power": "75W", "energy": "5mJ", "size": "16GB", "throughput": "2000/s"}.get(dimension, "")
     remedy = f"write a number above 0 and a unit, as in {example}" if example else "write a number above 0 and a unit"
-    number, scale, unit = _number_and_unit(text.strip()[:100], dimension)
+    if len(text) > MAX_LENGTH:
+        raise UnitError(f"{text[:20]!r}... has {len(text)} characters, and is no {dimension}; {remedy}")
+    number, scale, unit = _number_and_unit(text.strip(), dimension)
     try:
         quantity = Quantity(number, binary=True)
     except QuantiPhyError as error:

@@ -77,6 +77,11 @@ def test_what_is_no_quantity_is_refused_with_its_value_and_a_remedy(text: str, d
     assert "write a number above 0 and a unit, as in" in str(caught.value)
 
 
+def test_a_quantity_is_never_cut_short() -> None:
+    with pytest.raises(UnitError, match="characters"):
+        parse("1" * 98 + "ms and more", "time")
+
+
 def test_a_long_text_is_refused_with_a_short_message() -> None:
     with pytest.raises(UnitError) as caught:
         parse("1" * 10_000 + "parsecs", "time")
