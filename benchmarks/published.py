@@ -30,6 +30,7 @@ RESNET: Final = {
     "A100-80GB": "nvidia-a100-sxm-80",
     "T4": "nvidia-t4",
 }
+CHECKED = {"H100 SXM": "nvidia-h100-sxm", "A100": "nvidia-a100-sxm-80", "T4": "nvidia-t4"}
 BERT: Final = {
     "A100-40GB": "nvidia-a100-sxm-80",
     "T4": "nvidia-t4",
@@ -72,14 +73,14 @@ def resnet_sweeps(data: Path) -> dict[tuple[str, str, str], list[float]]:
     return found
 
 
-def internal_median(data: Path) -> float | None:
-    """Return a median for int8 on H100, which no open sweep has; None without its file. Only its ratio may be shown."""
+def internal_median(data: Path, accelerator: str) -> float | None:
+    """Return a median for int8 on a chip, which no open sweep has; None without figures. Only its ratio may be shown."""
     if not (data / INTERNAL).is_file():
         return None
     found = [
         float(row["samples_per_s_per_accel"])
         for row in rows(data / INTERNAL)
-        if row["benchmark"].startswith("resnet") and row["scenario"] == "Offline" and "H100 SXM" in row["accelerator"]
+        if row["benchmark"].startswith("resnet") and row["scenario"] == "Offline" and accelerator in row["accelerator"]
         if row["dtype"] in {"int8", ""} and row["samples_per_s_per_accel"]
         if float(row["ratio_to_group_median"] or 1) >= HOST_BOUND
     ]
@@ -106,10 +107,12 @@ def print_resnet(catalog: Catalog, data: Path) -> None:
         best, measured = best_throughput(catalog, chip, dtype), statistics.median(throughputs)
         figures = f"{len(throughputs):6}{best:13,.0f}{measured:12,.0f}"
         print(f"  {chip:20}{dtype:6}{way:26}{figures}{verdict(best / measured)}")
-    if (internal := internal_median(data)) is not None:
-        ratio = verdict(best_throughput(catalog, RESNET["H100"], "int8") / internal)
-        print(f"  {RESNET['H100']:20}{'int8':6}{'internal check':26}{'':31}{ratio}")
-    measured_kinds = {(chip, dtype) for chip, dtype, _ in sweeps} | ({(RESNET["H100"], "int8")} if internal else set())
+    measured_kinds = {(chip, dtype) for chip, dtype, _ in sweeps}
+    for accelerator, chip in CHECKED.items():
+        if (internal := internal_median(data, accelerator)) is not None:
+            ratio = verdict(best_throughput(catalog, chip, "int8") / internal)
+            print(f"  {chip:20}{'int8':6}{'internal check':26}{'':31}{ratio}")
+            measured_kinds.add((chip, "int8"))
     missing = [f"{chip} {dtype}" for chip in dict.fromkeys(RESNET.values()) for dtype in ("fp16", "int8")]
     print(f"  no sweep of: {', '.join(one for one in missing if tuple(one.split()) not in measured_kinds)}")
 
