@@ -261,6 +261,7 @@ def derive_command(
     from engine.units import parse  # noqa: PLC0415
 
     from . import derive  # noqa: PLC0415
+    from .report import derivation  # noqa: PLC0415
 
     _choice("--format", form, ("text", "md", "latex", "json"))
     catalog, _ = _load(specs)
@@ -272,8 +273,8 @@ def derive_command(
     network = faults.take("--size", lambda: build(workload, inputs.sizes(size or (), seq_len)) if workload else None, None)
     faults.check()
     steps = derive.derive(network, machine, batches[0], limit)
-    render = {"text": derive.as_text, "md": derive.as_markdown, "latex": derive.as_latex}
-    output.write(output.as_json(derive.as_json(steps)) if form == "json" else render[form](steps), out)
+    render = {"text": derivation.as_text, "md": derivation.as_markdown, "latex": derivation.as_latex}
+    output.write(output.as_json(derivation.as_json(steps)) if form == "json" else render[form](steps), out)
 
 
 def _wide(catalog: Catalog, hardware: str) -> str:

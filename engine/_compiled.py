@@ -41,6 +41,26 @@ def bandwidth_for_limit(*, limit: Any, on_chip: Any, traffic_min: Any) -> Any:
     return np.maximum(0.0, -on_chip + traffic_min)/limit
 
 
+def total_work(*, batch: Any, work_each: Any) -> Any:
+    """Arithmetic of one pass. [FLOP]"""
+    return batch*work_each
+
+
+def total_traffic(*, batch: Any, traffic_each: Any, traffic_once: Any) -> Any:
+    """Traffic of one pass: weights once, activations of every sample. [B]"""
+    return batch*traffic_each + traffic_once
+
+
+def arithmetic_intensity(*, traffic: Any, work: Any) -> Any:
+    """Arithmetic over traffic. [FLOP/B]"""
+    return work/traffic
+
+
+def arithmetic_lower_bound_s(*, peak_max: Any, work_min: Any) -> Any:
+    """The lower bound where bandwidth or on-chip memory is unknown. [s]"""
+    return work_min/peak_max
+
+
 def mfu(*, latency: Any, peak: Any, work: Any) -> Any:
     """Model FLOP utilization: the model's own arithmetic over what the peak would do in the same time. [1]"""
     return work/(latency*peak)
@@ -49,6 +69,11 @@ def mfu(*, latency: Any, peak: Any, work: Any) -> Any:
 def mbu(*, bandwidth: Any, latency: Any, traffic: Any) -> Any:
     """Model bandwidth utilization: compulsory bytes over what the bandwidth would carry in the same time. [1]"""
     return traffic/(bandwidth*latency)
+
+
+def plain_s(*, peak: Any, sustained: Any, work: Any) -> Any:
+    """Arithmetic of a kernel without tiles. [s]"""
+    return work/(peak*sustained)
 
 
 def tiled_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, clock: Any, columns: Any, derating: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_rows: Any, units: Any, wave_fill: Any) -> Any:

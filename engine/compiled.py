@@ -185,9 +185,10 @@ def _is(kernels: Sequence[Cost], *kinds: str) -> npt.NDArray[np.bool_]:
 
 def _compute(kernels: Sequence[Cost], kind: Machine, k: Any, m: Any, b: Array) -> dict[str, Array]:
     """Return the time of each kernel's arithmetic: `plain` at the peak, `padded`, in whole `waves`, and `full` as sustained."""
-    plain = k.work_done * b / m.peak
+    work = k.work_done * b
+    plain = work / m.peak
     products, attention = _is(kernels, "gemm", "conv"), _is(kernels, "attention")
-    other = {"padded": plain, "waves": plain, "full": plain / m.sustained}
+    other = {"padded": plain, "waves": plain, "full": forms.plain_s(work=work, peak=m.peak, sustained=m.sustained)}
     if kind.form == "roof":
         other["full"] = plain / np.where(attention, m.attention, m.sustained)
         return {"plain": plain} | other

@@ -78,6 +78,10 @@ _attention_padding = sp.ceiling(rows / _query_tile) * _query_tile / rows
 
 FORMS: Final = (
     ClosedForm(
+        name="plain_s", expression=work / (sustained * peak), unit="s", source=_OURS,
+        doc="Arithmetic of a kernel without tiles.",
+    ),
+    ClosedForm(
         name="tiled_s",
         expression=(1 + derating * minimum(1, _work / peak / _LONG)) * (_waves * (_multiply + wave_fill) + _exchange),
         unit="s", source=_OURS, doc="Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles.",

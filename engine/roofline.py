@@ -11,6 +11,7 @@ from typing import Final
 from .closed_form import ClosedForm, maximum, minimum
 from .symbols import (
     bandwidth,
+    batch,
     intensity,
     latency,
     limit,
@@ -61,6 +62,21 @@ FORMS: Final = (
     ClosedForm(
         name="bandwidth_for_limit", expression=maximum(0, traffic_min - on_chip) / limit, unit="B/s", source=_OURS,
         doc="The least bandwidth with which the bound admits a latency limit.",
+    ),
+    ClosedForm(
+        name="total_work", expression=batch * work_each, unit="FLOP", source=_OURS, doc="Arithmetic of one pass.",
+    ),
+    ClosedForm(
+        name="total_traffic", expression=traffic_once + batch * traffic_each, unit="B", source=_OURS,
+        doc="Traffic of one pass: weights once, activations of every sample.",
+    ),
+    ClosedForm(
+        name="arithmetic_intensity", expression=work / traffic, unit="FLOP/B", source=_WILLIAMS, domain=(traffic > 0,),
+        doc="Arithmetic over traffic.",
+    ),
+    ClosedForm(
+        name="arithmetic_lower_bound_s", expression=work_min / peak_max, unit="s", source=_OURS,
+        doc="The lower bound where bandwidth or on-chip memory is unknown.",
     ),
     ClosedForm(
         name="mfu", expression=work / (latency * peak), unit="1", source="Chowdhery et al. 2022 (PaLM), appendix B",

@@ -31,8 +31,8 @@ inputs validation browse
 candidate
 exclusion
 recommend
-contract schemas docs derive
-report.text report.markdown
+contract schemas docs formula step derive
+report.text report.markdown report.derivation
 output
 cli
 """

@@ -10,7 +10,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from advisor.derive import FORMS, Step, as_json, as_latex, as_markdown, as_text, derive
+from advisor.derive import derive
+from advisor.report.derivation import as_json, as_latex, as_markdown, as_text
+from advisor.step import FORMS, Step
 from engine import build, load, predict
 from engine.compiled import breakdown
 from engine.solve import roof_curve

@@ -24,7 +24,8 @@ _WHOLE = {
 """Symbols inside ceilings: whole numbers up to here, so that no rounding moves a ceiling."""
 _DECADES = {
     "peak": (9, 16), "peak_max": (9, 16), "bandwidth": (8, 14), "clock": (8, 10), "work": (0, 16), "work_min": (0, 16),
-    "work_each": (0, 14), "traffic": (0, 13), "traffic_min": (0, 13), "traffic_each": (0, 11), "traffic_once": (0, 12),
+    "batch": (0, 4), "work_each": (0, 14),
+    "traffic": (0, 13), "traffic_min": (0, 13), "traffic_each": (0, 11), "traffic_once": (0, 12),
     "on_chip": (0, 10), "cache": (3, 10), "footprint": (0, 12), "activations": (0, 12), "weights": (0, 12),
     "all_weights": (3, 13), "intensity": (-2, 5), "limit": (-6, 1), "feed": (0, 4), "operand_bytes": (-0.3, 1),
     "source_bytes": (-0.3, 1), "launch": (-8, -4), "wave_fill": (-8, -5), "split_cost": (-8, -5), "compute_s": (-9, 0),
@@ -96,6 +97,7 @@ def test_symbols_of_one_name_are_one_symbol() -> None:
     [
         ("ridge_batch", {"bandwidth": 1.0, "peak": 10.0, "traffic_each": 1.0, "traffic_once": 5.0, "work_each": 10.0}),
         ("ridge_batch", {"bandwidth": 1.0, "peak": 10.0, "traffic_each": 2.0, "traffic_once": 5.0, "work_each": 10.0}),
+        ("arithmetic_intensity", {"traffic": 0.0, "work": 1.0}),
         ("power_limit_s", {"dynamic_j": 1.0, "idle_w": 70.0, "tdp_w": 70.0}),
         ("power_limit_s", {"dynamic_j": 1.0, "idle_w": 71.0, "tdp_w": 70.0}),
     ],
