@@ -16,21 +16,24 @@ from .ops import (
     Conv2d,
     Dim,
     Elementwise,
+    Extent,
     LayerNorm,
     Linear,
     Operator,
+    Padding,
     Shape,
     size_of,
 )
-from .quantity import Integral, Key, Model
+from .quantity import Integral, Key, Model, NodeName, Tuple
 
-ActivationName = Literal["relu", "relu6", "gelu", "silu", "tanh", "sigmoid"]
+ActivationName = Literal["relu", "relu6", "gelu", "silu", "tanh", "sigmoid", "hardswish", "hardsigmoid"]
 
 
 class Block(Model):
-    """Base of all blocks; `repeat` of them stand in a row."""
+    """Base of all blocks; `repeat` of them stand in a row, the first reading what `inputs` names, or what stands before."""
 
     name: Key | None = None
+    inputs: Annotated[tuple[NodeName, ...], Field(max_length=1), Tuple] = ()
     repeat: Annotated[int, Field(ge=1, le=1000), Integral] = 1
 
     @abstractmethod
@@ -80,9 +83,9 @@ class ConvNorm(Block):
 
     op: Literal["conv_norm"]
     out_channels: Dim
-    kernel: Dim
-    stride: Dim = 1
-    padding: Annotated[int, Field(ge=0, le=10**6), Integral] = 0
+    kernel: Extent
+    stride: Extent = 1
+    padding: Padding = 0
     groups: Dim = 1
     activation: ActivationName | None = "relu"
 
@@ -186,6 +189,15 @@ class _Transformer(Block):
         chain.add("ffn_activation", Activation, op="activation", function=self.activation)
         return chain.add("ffn_out", Linear, op="linear", out_features=shape[-1])
 
+    def _pre_norm(self, chain: _Chain, source: str, shape: Shape, sizes: Mapping[str, int], **fields: Any) -> list[Operator]:
+        normed = chain.add("attention_norm", LayerNorm, source, op="layer_norm")
+        attended = self._attend(chain, normed, shape, sizes, **fields)
+        middle = self._residual(chain, "attention_add", attended, source)
+        normed = chain.add("ffn_norm", LayerNorm, op="layer_norm")
+        fed = self._feed_forward(chain, normed, shape)
+        self._residual(chain, "ffn_add", fed, middle)
+        return chain.operators
+
     def _residual(self, chain: _Chain, suffix: str, first: str, second: str) -> str:
         return chain.add(suffix, Elementwise, first, second, op="elementwise", function="add")
 
@@ -215,14 +227,7 @@ class DecoderBlock(_Transformer):
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return norm, causal attention, norm, feed-forward."""
-        chain = _Chain(name, source)
-        normed = chain.add("attention_norm", LayerNorm, source, op="layer_norm")
-        attended = self._attend(chain, normed, shape, sizes, causal=True, context=self.context)
-        middle = self._residual(chain, "attention_add", attended, source)
-        normed = chain.add("ffn_norm", LayerNorm, op="layer_norm")
-        fed = self._feed_forward(chain, normed, shape)
-        self._residual(chain, "ffn_add", fed, middle)
-        return chain.operators
+        return self._pre_norm(_Chain(name, source), source, shape, sizes, causal=True, context=self.context)
 
 
 AnyBlock = ConvNorm | Bottleneck | BasicBlock | InvertedResidual | EncoderBlock | DecoderBlock

@@ -203,7 +203,8 @@ def small_networks(draw: st.DrawFn) -> Network:
         return drawn(tiny(graph, {"pixels": [3, side, side]}), f"{graph} of 3 x {side} x {side}")
     hidden, tokens = 4 * draw(st.integers(1, 64)), draw(st.integers(1, 200))
     blocks = draw(st.lists(_TOKEN_BLOCKS, min_size=1, max_size=4))
-    graph = [{"op": "embedding", "rows": draw(st.integers(1, 5000)), "width": hidden}, *blocks]
+    learned: list[dict[str, Any]] = draw(st.sampled_from([[], [{"op": "prepend"}, {"op": "positions"}]]))
+    graph = [{"op": "embedding", "rows": draw(st.integers(1, 5000)), "width": hidden}, *learned, *blocks]
     return drawn(tiny(graph, {"tokens": [tokens]}), f"{graph} of {tokens} tokens")
 
 
