@@ -13,14 +13,18 @@ from .ops import (
     Activation,
     Attention,
     BatchNorm,
+    Concat,
     Conv2d,
     Dim,
     Elementwise,
     Extent,
+    Gate,
+    GlobalPool,
     LayerNorm,
     Linear,
     Operator,
     Padding,
+    Pool,
     Shape,
     size_of,
 )
@@ -64,6 +68,13 @@ class _Convolutions(_Chain):
         last = self.add(f"{suffix}_bn", BatchNorm, op="batch_norm")
         return last if activation is None else self.activate(suffix, activation)
 
+    def biased(self, suffix: str, source: str, activation: str, **fields: Any) -> str:
+        self.add(suffix, Conv2d, source, op="conv2d", **fields)
+        return self.activate(suffix, activation)
+
+    def concat(self, *sources: str) -> str:
+        return self.add("concat", Concat, *sources, op="concat")
+
     def activate(self, suffix: str, function: str) -> str:
         return self.add(f"{suffix}_{function}", Activation, op="activation", function=function)
 
@@ -95,6 +106,26 @@ class ConvNorm(Block):
         stride = self.stride if index == 0 else 1
         chain.conv("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
                    padding=self.padding, groups=self.groups)  # fmt: skip
+        return chain.operators
+
+
+class ConvActivation(Block):
+    """A convolution with bias and an activation, as networks before batch normalisation have it."""
+
+    op: Literal["conv_activation"]
+    out_channels: Dim
+    kernel: Extent
+    stride: Extent = 1
+    padding: Padding = 0
+    groups: Dim = 1
+    activation: ActivationName = "relu"
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return convolution and activation."""
+        chain = _Convolutions(name, source)
+        stride = self.stride if index == 0 else 1
+        chain.biased("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
+                     padding=self.padding, groups=self.groups)  # fmt: skip
         return chain.operators
 
 
@@ -167,6 +198,129 @@ class InvertedResidual(Block):
         return chain.operators
 
 
+class SeparableConv(Block):
+    """MobileNet v1's depthwise separable convolution: depthwise, then 1x1, each with norm and activation."""
+
+    op: Literal["separable_conv"]
+    out_channels: Dim
+    kernel: Dim = 3
+    stride: Dim = 1
+    activation: ActivationName = "relu"
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return both convolutions."""
+        kernel, stride = size_of(self.kernel, sizes), self.stride if index == 0 else 1
+        chain = _Convolutions(name, source)
+        last = chain.conv("depthwise", source, self.activation, out_channels=shape[0], kernel=kernel, stride=stride,
+                          padding=kernel // 2, groups=shape[0])  # fmt: skip
+        chain.conv("pointwise", last, self.activation, out_channels=self.out_channels, kernel=1)
+        return chain.operators
+
+
+class GatedResidual(Block):
+    """The inverted residual of MobileNet v3 and EfficientNet: widen to `wide` channels, depthwise, gate, narrow.
+
+    `squeeze` is the width between the gate's two layers (squeeze-and-excitation); left out, there is no gate.
+    """
+
+    op: Literal["gated_residual"]
+    wide: Dim
+    out_channels: Dim
+    kernel: Dim = 3
+    stride: Dim = 1
+    squeeze: Dim | None = None
+    activation: ActivationName = "silu"
+    squeeze_activation: ActivationName = "silu"
+    gate_activation: ActivationName = "sigmoid"
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return the convolutions, the gate between them, and the sum where input and output have one shape."""
+        wide, kernel = size_of(self.wide, sizes), size_of(self.kernel, sizes)
+        out, stride = size_of(self.out_channels, sizes), size_of(self.stride, sizes) if index == 0 else 1
+        chain = _Convolutions(name, source)
+        last = source
+        if wide != shape[0]:
+            last = chain.conv("expand", last, self.activation, out_channels=wide, kernel=1)
+        last = chain.conv("depthwise", last, self.activation, out_channels=wide, kernel=kernel, stride=stride,
+                          padding=kernel // 2, groups=wide)  # fmt: skip
+        if self.squeeze is not None:
+            last = self._gate(chain, last, wide)
+        last = chain.conv("project", last, None, out_channels=out, kernel=1)
+        if stride == 1 and shape[0] == out:
+            chain.residual(last, source)
+        return chain.operators
+
+    def _gate(self, chain: _Convolutions, source: str, wide: int) -> str:
+        chain.add("average", GlobalPool, source, op="global_pool")
+        chain.add("squeeze", Linear, op="linear", out_features=self.squeeze)
+        chain.activate("squeeze", self.squeeze_activation)
+        chain.add("excite", Linear, op="linear", out_features=wide)
+        factors = chain.activate("excite", self.gate_activation)
+        return chain.add("gate", Gate, source, factors, op="gate")
+
+
+class DenseLayer(Block):
+    """DenseNet's layer: norm, 1x1 to `wide` channels, norm, 3x3, and its `growth` channels behind those it read."""
+
+    op: Literal["dense_layer"]
+    growth: Dim
+    wide: Dim
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return the norms before their convolutions, and the concatenation."""
+        chain = _Convolutions(name, source)
+        chain.add("norm1", BatchNorm, source, op="batch_norm")
+        last = chain.activate("norm1", "relu")
+        last = chain.conv("conv1", last, "relu", out_channels=self.wide, kernel=1)
+        last = chain.add("conv2", Conv2d, last, op="conv2d", out_channels=self.growth, kernel=3, padding=1, bias=False)
+        chain.concat(source, last)
+        return chain.operators
+
+
+class Fire(Block):
+    """SqueezeNet's module: 1x1 to `squeeze` channels, then 1x1 and 3x3 side by side to `out_channels_each`."""
+
+    op: Literal["fire"]
+    squeeze: Dim
+    out_channels_each: Dim
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return three convolutions and the concatenation."""
+        chain = _Convolutions(name, source)
+        squeezed = chain.biased("squeeze", source, "relu", out_channels=self.squeeze, kernel=1)
+        ones = chain.biased("expand1", squeezed, "relu", out_channels=self.out_channels_each, kernel=1)
+        threes = chain.biased("expand3", squeezed, "relu", out_channels=self.out_channels_each, kernel=3, padding=1)
+        chain.concat(ones, threes)
+        return chain.operators
+
+
+class Inception(Block):
+    """GoogLeNet's module: 1x1; 1x1 and 3x3; 1x1 and a larger kernel; pooling and 1x1, all behind each other.
+
+    Branches of two convolutions have two widths.
+    """
+
+    op: Literal["inception"]
+    ones: Dim
+    threes: Annotated[tuple[Dim, Dim], Tuple]
+    large: Annotated[tuple[Dim, Dim], Tuple]
+    pooled: Dim
+    large_kernel: Dim = 5
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return six convolutions, a pooling and the concatenation."""
+        chain, large = _Convolutions(name, source), size_of(self.large_kernel, sizes)
+        ones = chain.conv("ones", source, "relu", out_channels=self.ones, kernel=1)
+        last = chain.conv("threes_reduce", source, "relu", out_channels=self.threes[0], kernel=1)
+        threes = chain.conv("threes", last, "relu", out_channels=self.threes[1], kernel=3, padding=1)
+        last = chain.conv("large_reduce", source, "relu", out_channels=self.large[0], kernel=1)
+        larges = chain.conv("large", last, "relu", out_channels=self.large[1], kernel=large, padding=large // 2)
+        last = chain.add("pool", Pool, source, op="pool", kernel=3, padding=1)
+        pooled = chain.conv("pooled", last, "relu", out_channels=self.pooled, kernel=1)
+        chain.concat(ones, threes, larges, pooled)
+        return chain.operators
+
+
 class _Transformer(Block):
     """What encoder and decoder blocks share: attention and a feed-forward network, each with a residual."""
 
@@ -219,6 +373,16 @@ class EncoderBlock(_Transformer):
         return chain.operators
 
 
+class PreNormEncoderBlock(_Transformer):
+    """A transformer encoder block with norms before attention and feed-forward, as in vision transformers."""
+
+    op: Literal["pre_norm_encoder_block"]
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return norm, attention, norm, feed-forward."""
+        return self._pre_norm(_Chain(name, source), source, shape, sizes)
+
+
 class DecoderBlock(_Transformer):
     """A transformer decoder block with norms before attention and feed-forward, as in GPT-2 and GPT-3."""
 
@@ -230,5 +394,19 @@ class DecoderBlock(_Transformer):
         return self._pre_norm(_Chain(name, source), source, shape, sizes, causal=True, context=self.context)
 
 
-AnyBlock = ConvNorm | Bottleneck | BasicBlock | InvertedResidual | EncoderBlock | DecoderBlock
+AnyBlock = (
+    ConvNorm
+    | ConvActivation
+    | Bottleneck
+    | BasicBlock
+    | InvertedResidual
+    | SeparableConv
+    | GatedResidual
+    | DenseLayer
+    | Fire
+    | Inception
+    | EncoderBlock
+    | PreNormEncoderBlock
+    | DecoderBlock
+)
 """Every block that a graph may name."""
