@@ -53,12 +53,22 @@ def test_published_totals_are_reproduced(name: str) -> None:
         ("mobilenet-v2", 300_774_272, 3_504_872),
         ("bert-base", 11_174_215_680, 109_482_240),
         ("bert-large", 39_461_060_608, 335_141_888),
+        ("vit-b-16", 17_563_828_224, 86_567_656),
+        ("vgg19", 19_632_062_464, 143_667_240),
+        ("densenet121", 2_834_161_664, 7_978_856),
+        ("squeezenet1-1", 349_151_936, 1_235_496),
     ],
 )
 def test_totals_are_those_that_frameworks_count(name: str, mac: int, parameters: int) -> None:
     network = strategies.network(name)
     assert network.work == 2 * mac
     assert network.parameters == parameters
+
+
+def test_a_short_prompt_of_gpt2_counts_as_frameworks_count() -> None:
+    network = build(strategies.catalog().workloads["gpt2"], {"seq_len": 128})
+    assert network.work == 2 * 16_114_089_984
+    assert network.parameters + 50257 * 768 == 163_037_184  # with a head of its own
 
 
 @pytest.mark.parametrize(("name", "published_bytes"), [("resnet50", 113_618_848), ("resnet18", 25_798_560)])
