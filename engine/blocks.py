@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -324,6 +324,11 @@ class Inception(Block):
 class _Transformer(Block):
     """What encoder and decoder blocks share: attention and a feed-forward network, each with a residual."""
 
+    bias: ClassVar[bool] = True
+    """Whether its linear layers have a bias."""
+    scale_only: ClassVar[bool] = False
+    """Whether its norms are RMS norms."""
+
     heads: Dim
     kv_heads: Dim | None = None
     intermediate: Dim
@@ -334,23 +339,26 @@ class _Transformer(Block):
         if hidden % heads:
             raise GraphError(f"{heads} heads do not divide a width of {hidden} evenly")
         kv_heads = heads if self.kv_heads is None else size_of(self.kv_heads, sizes)
-        chain.add("qkv", Linear, source, op="linear", out_features=hidden // heads * (heads + 2 * kv_heads))
+        self._linear(chain, "qkv", hidden // heads * (heads + 2 * kv_heads), source)
         chain.add("attention", Attention, op="attention", heads=heads, kv_heads=kv_heads, **fields)
-        return chain.add("attention_out", Linear, op="linear", out_features=hidden)
+        return self._linear(chain, "attention_out", hidden)
 
     def _feed_forward(self, chain: _Chain, source: str, shape: Shape) -> str:
-        chain.add("ffn_in", Linear, source, op="linear", out_features=self.intermediate)
+        self._linear(chain, "ffn_in", self.intermediate, source)
         chain.add("ffn_activation", Activation, op="activation", function=self.activation)
-        return chain.add("ffn_out", Linear, op="linear", out_features=shape[-1])
+        return self._linear(chain, "ffn_out", shape[-1])
 
     def _pre_norm(self, chain: _Chain, source: str, shape: Shape, sizes: Mapping[str, int], **fields: Any) -> list[Operator]:
-        normed = chain.add("attention_norm", LayerNorm, source, op="layer_norm")
+        normed = chain.add("attention_norm", LayerNorm, source, op="layer_norm", scale_only=self.scale_only)
         attended = self._attend(chain, normed, shape, sizes, **fields)
         middle = self._residual(chain, "attention_add", attended, source)
-        normed = chain.add("ffn_norm", LayerNorm, op="layer_norm")
+        normed = chain.add("ffn_norm", LayerNorm, op="layer_norm", scale_only=self.scale_only)
         fed = self._feed_forward(chain, normed, shape)
         self._residual(chain, "ffn_add", fed, middle)
         return chain.operators
+
+    def _linear(self, chain: _Chain, suffix: str, features: Dim, *inputs: str) -> str:
+        return chain.add(suffix, Linear, *inputs, op="linear", out_features=features, bias=self.bias)
 
     def _residual(self, chain: _Chain, suffix: str, first: str, second: str) -> str:
         return chain.add(suffix, Elementwise, first, second, op="elementwise", function="add")
@@ -383,15 +391,40 @@ class PreNormEncoderBlock(_Transformer):
         return self._pre_norm(_Chain(name, source), source, shape, sizes)
 
 
-class DecoderBlock(_Transformer):
-    """A transformer decoder block with norms before attention and feed-forward, as in GPT-2 and GPT-3."""
+class _Decoder(_Transformer):
+    """What decoder blocks share: a causal mask, and tokens of earlier passes in the cache of keys and values."""
 
-    op: Literal["decoder_block"]
     context: Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0), Integral] = 0
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return norm, causal attention, norm, feed-forward."""
         return self._pre_norm(_Chain(name, source), source, shape, sizes, causal=True, context=self.context)
+
+
+class DecoderBlock(_Decoder):
+    """A transformer decoder block with norms before attention and feed-forward, as in GPT-2 and GPT-3."""
+
+    op: Literal["decoder_block"]
+
+
+class GatedDecoderBlock(_Decoder):
+    """The decoder block of Llama: RMS norms, no biases, and a feed-forward network whose second input layer gates the first.
+
+    Rotary positions ride on the projection before attention, at no cost of their own.
+    """
+
+    bias: ClassVar[bool] = False
+    scale_only: ClassVar[bool] = True
+
+    op: Literal["gated_decoder_block"]
+    activation: ActivationName = "silu"
+
+    def _feed_forward(self, chain: _Chain, source: str, shape: Shape) -> str:
+        self._linear(chain, "ffn_gate", self.intermediate, source)
+        gate = chain.add("ffn_activation", Activation, op="activation", function=self.activation)
+        wide = self._linear(chain, "ffn_in", self.intermediate, source)
+        chain.add("ffn_gated", Elementwise, wide, gate, op="elementwise", function="mul")
+        return self._linear(chain, "ffn_out", shape[-1])
 
 
 AnyBlock = (
@@ -408,5 +441,6 @@ AnyBlock = (
     | EncoderBlock
     | PreNormEncoderBlock
     | DecoderBlock
+    | GatedDecoderBlock
 )
 """Every block that a graph may name."""

@@ -102,3 +102,13 @@ def test_the_encoder_with_norms_first_is_a_decoder_without_a_mask() -> None:
     assert first.parameters == last.parameters == decoder.parameters
     assert first.work_min == first.work > decoder.work_min
     assert first.nodes[0].name.endswith("attention_norm")
+
+
+def test_the_gated_decoder_has_three_layers_to_feed_forward_and_no_bias() -> None:
+    tokens, width, wide, heads, kv = 5, 8, 12, 4, 2
+    network = block((tokens, width), op="gated_decoder_block", heads=heads, kv_heads=kv, intermediate=wide)
+    projections = width * (width + 2 * width * kv // heads) + width**2
+    assert network.parameters == projections + 3 * width * wide + 2 * width
+    assert network.work == 2 * tokens * (projections + 3 * width * wide) + 4 * tokens**2 * width
+    kernels = ["attention_norm", "qkv", "attention", "attention_out", "ffn_norm", "ffn_gate", "ffn_in", "ffn_out"]
+    assert [kernel.name.removeprefix("gated_decoder_block_0_") for kernel in network.kernels] == kernels
