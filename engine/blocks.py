@@ -30,7 +30,7 @@ from .ops import (
 )
 from .quantity import Integral, Key, Model, NodeName, Tuple
 
-ActivationName = Literal["relu", "relu6", "gelu", "silu", "tanh", "sigmoid", "hardswish", "hardsigmoid"]
+ActivationName = Literal["relu", "relu6", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "hardswish", "hardsigmoid"]
 
 
 class Block(Model):
@@ -168,6 +168,21 @@ class BasicBlock(Block):
         second = chain.conv("conv2", first, None, out_channels=width, kernel=3, padding=1)
         chain.residual(second, shortcut)
         chain.activate("out", "relu")
+        return chain.operators
+
+
+class DarkResidual(Block):
+    """Darknet's residual: 1x1 to half the channels, 3x3 back, and the sum, with no activation after it."""
+
+    op: Literal["dark_residual"]
+    activation: ActivationName = "leaky_relu"
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return two convolutions and the sum."""
+        chain = _Convolutions(name, source)
+        half = chain.conv("conv1", source, self.activation, out_channels=max(1, shape[0] // 2), kernel=1)
+        whole = chain.conv("conv2", half, self.activation, out_channels=shape[0], kernel=3, padding=1)
+        chain.residual(whole, source)
         return chain.operators
 
 
@@ -432,6 +447,7 @@ AnyBlock = (
     | ConvActivation
     | Bottleneck
     | BasicBlock
+    | DarkResidual
     | InvertedResidual
     | SeparableConv
     | GatedResidual

@@ -457,11 +457,11 @@ class Softmax(Operator):
 
 
 class Activation(Operator):
-    """An elementwise function of one tensor: relu, relu6, gelu, silu, tanh, sigmoid, hardswish, hardsigmoid, scale."""
+    """An elementwise function of one tensor: relu, relu6, leaky_relu, gelu, silu, tanh, sigmoid, ...; scale is a multiple."""
 
     epilogue: ClassVar[bool] = True
     op: Literal["activation"]
-    function: Literal["relu", "relu6", "gelu", "silu", "tanh", "sigmoid", "hardswish", "hardsigmoid", "scale"]
+    function: Literal["relu", "relu6", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "hardswish", "hardsigmoid", "scale"]
 
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
         """Return the input's shape."""

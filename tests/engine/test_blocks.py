@@ -33,6 +33,14 @@ def test_conv_activation_has_a_bias_and_no_norm() -> None:
     assert len(network.kernels) == 2
 
 
+def test_dark_residual_narrows_to_half_and_widens_again() -> None:
+    network = block((8, 6, 6), op="dark_residual", repeat=2)
+    assert network.nodes[-1].shape == (8, 6, 6)
+    assert network.work == 2 * (conv(36, 8, 4, 1) + conv(36, 4, 8, 9))
+    assert network.parameters == 2 * (normed(8, 4, 1) + normed(4, 8, 9))
+    assert network.nodes[-1].name.endswith("_1_add")
+
+
 def test_separable_conv_is_depthwise_then_pointwise() -> None:
     network = block((6, 8, 8), op="separable_conv", out_channels=10, stride=2)
     assert network.nodes[-1].shape == (10, 4, 4)
