@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,24 +13,31 @@ from .ops import (
     Activation,
     Attention,
     BatchNorm,
+    Concat,
     Conv2d,
     Dim,
     Elementwise,
+    Extent,
+    Gate,
+    GlobalPool,
     LayerNorm,
     Linear,
     Operator,
+    Padding,
+    Pool,
     Shape,
     size_of,
 )
-from .quantity import Integral, Key, Model
+from .quantity import Integral, Key, Model, NodeName, Tuple
 
-ActivationName = Literal["relu", "relu6", "gelu", "silu", "tanh", "sigmoid"]
+ActivationName = Literal["relu", "relu6", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "hardswish", "hardsigmoid"]
 
 
 class Block(Model):
-    """Base of all blocks; `repeat` of them stand in a row."""
+    """Base of all blocks; `repeat` of them stand in a row, the first reading what `inputs` names, or what stands before."""
 
     name: Key | None = None
+    inputs: Annotated[tuple[NodeName, ...], Field(max_length=1), Tuple] = ()
     repeat: Annotated[int, Field(ge=1, le=1000), Integral] = 1
 
     @abstractmethod
@@ -61,6 +68,13 @@ class _Convolutions(_Chain):
         last = self.add(f"{suffix}_bn", BatchNorm, op="batch_norm")
         return last if activation is None else self.activate(suffix, activation)
 
+    def biased(self, suffix: str, source: str, activation: str, **fields: Any) -> str:
+        self.add(suffix, Conv2d, source, op="conv2d", **fields)
+        return self.activate(suffix, activation)
+
+    def concat(self, *sources: str) -> str:
+        return self.add("concat", Concat, *sources, op="concat")
+
     def activate(self, suffix: str, function: str) -> str:
         return self.add(f"{suffix}_{function}", Activation, op="activation", function=function)
 
@@ -80,9 +94,9 @@ class ConvNorm(Block):
 
     op: Literal["conv_norm"]
     out_channels: Dim
-    kernel: Dim
-    stride: Dim = 1
-    padding: Annotated[int, Field(ge=0, le=10**6), Integral] = 0
+    kernel: Extent
+    stride: Extent = 1
+    padding: Padding = 0
     groups: Dim = 1
     activation: ActivationName | None = "relu"
 
@@ -92,6 +106,26 @@ class ConvNorm(Block):
         stride = self.stride if index == 0 else 1
         chain.conv("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
                    padding=self.padding, groups=self.groups)  # fmt: skip
+        return chain.operators
+
+
+class ConvActivation(Block):
+    """A convolution with bias and an activation, as networks before batch normalisation have it."""
+
+    op: Literal["conv_activation"]
+    out_channels: Dim
+    kernel: Extent
+    stride: Extent = 1
+    padding: Padding = 0
+    groups: Dim = 1
+    activation: ActivationName = "relu"
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return convolution and activation."""
+        chain = _Convolutions(name, source)
+        stride = self.stride if index == 0 else 1
+        chain.biased("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
+                     padding=self.padding, groups=self.groups)  # fmt: skip
         return chain.operators
 
 
@@ -137,6 +171,21 @@ class BasicBlock(Block):
         return chain.operators
 
 
+class DarkResidual(Block):
+    """Darknet's residual: 1x1 to half the channels, 3x3 back, and the sum, with no activation after it."""
+
+    op: Literal["dark_residual"]
+    activation: ActivationName = "leaky_relu"
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return two convolutions and the sum."""
+        chain = _Convolutions(name, source)
+        half = chain.conv("conv1", source, self.activation, out_channels=max(1, shape[0] // 2), kernel=1)
+        whole = chain.conv("conv2", half, self.activation, out_channels=shape[0], kernel=3, padding=1)
+        chain.residual(whole, source)
+        return chain.operators
+
+
 class InvertedResidual(Block):
     """MobileNet v2's inverted residual: widen by `expansion`, depthwise 3x3, narrow without activation."""
 
@@ -164,8 +213,136 @@ class InvertedResidual(Block):
         return chain.operators
 
 
+class SeparableConv(Block):
+    """MobileNet v1's depthwise separable convolution: depthwise, then 1x1, each with norm and activation."""
+
+    op: Literal["separable_conv"]
+    out_channels: Dim
+    kernel: Dim = 3
+    stride: Dim = 1
+    activation: ActivationName = "relu"
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return both convolutions."""
+        kernel, stride = size_of(self.kernel, sizes), self.stride if index == 0 else 1
+        chain = _Convolutions(name, source)
+        last = chain.conv("depthwise", source, self.activation, out_channels=shape[0], kernel=kernel, stride=stride,
+                          padding=kernel // 2, groups=shape[0])  # fmt: skip
+        chain.conv("pointwise", last, self.activation, out_channels=self.out_channels, kernel=1)
+        return chain.operators
+
+
+class GatedResidual(Block):
+    """The inverted residual of MobileNet v3 and EfficientNet: widen to `wide` channels, depthwise, gate, narrow.
+
+    `squeeze` is the width between the gate's two layers (squeeze-and-excitation); left out, there is no gate.
+    """
+
+    op: Literal["gated_residual"]
+    wide: Dim
+    out_channels: Dim
+    kernel: Dim = 3
+    stride: Dim = 1
+    squeeze: Dim | None = None
+    activation: ActivationName = "silu"
+    squeeze_activation: ActivationName = "silu"
+    gate_activation: ActivationName = "sigmoid"
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return the convolutions, the gate between them, and the sum where input and output have one shape."""
+        wide, kernel = size_of(self.wide, sizes), size_of(self.kernel, sizes)
+        out, stride = size_of(self.out_channels, sizes), size_of(self.stride, sizes) if index == 0 else 1
+        chain = _Convolutions(name, source)
+        last = source
+        if wide != shape[0]:
+            last = chain.conv("expand", last, self.activation, out_channels=wide, kernel=1)
+        last = chain.conv("depthwise", last, self.activation, out_channels=wide, kernel=kernel, stride=stride,
+                          padding=kernel // 2, groups=wide)  # fmt: skip
+        if self.squeeze is not None:
+            last = self._gate(chain, last, wide)
+        last = chain.conv("project", last, None, out_channels=out, kernel=1)
+        if stride == 1 and shape[0] == out:
+            chain.residual(last, source)
+        return chain.operators
+
+    def _gate(self, chain: _Convolutions, source: str, wide: int) -> str:
+        chain.add("average", GlobalPool, source, op="global_pool")
+        chain.add("squeeze", Linear, op="linear", out_features=self.squeeze)
+        chain.activate("squeeze", self.squeeze_activation)
+        chain.add("excite", Linear, op="linear", out_features=wide)
+        factors = chain.activate("excite", self.gate_activation)
+        return chain.add("gate", Gate, source, factors, op="gate")
+
+
+class DenseLayer(Block):
+    """DenseNet's layer: norm, 1x1 to `wide` channels, norm, 3x3, and its `growth` channels behind those it read."""
+
+    op: Literal["dense_layer"]
+    growth: Dim
+    wide: Dim
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return the norms before their convolutions, and the concatenation."""
+        chain = _Convolutions(name, source)
+        chain.add("norm1", BatchNorm, source, op="batch_norm")
+        last = chain.activate("norm1", "relu")
+        last = chain.conv("conv1", last, "relu", out_channels=self.wide, kernel=1)
+        last = chain.add("conv2", Conv2d, last, op="conv2d", out_channels=self.growth, kernel=3, padding=1, bias=False)
+        chain.concat(source, last)
+        return chain.operators
+
+
+class Fire(Block):
+    """SqueezeNet's module: 1x1 to `squeeze` channels, then 1x1 and 3x3 side by side to `out_channels_each`."""
+
+    op: Literal["fire"]
+    squeeze: Dim
+    out_channels_each: Dim
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return three convolutions and the concatenation."""
+        chain = _Convolutions(name, source)
+        squeezed = chain.biased("squeeze", source, "relu", out_channels=self.squeeze, kernel=1)
+        ones = chain.biased("expand1", squeezed, "relu", out_channels=self.out_channels_each, kernel=1)
+        threes = chain.biased("expand3", squeezed, "relu", out_channels=self.out_channels_each, kernel=3, padding=1)
+        chain.concat(ones, threes)
+        return chain.operators
+
+
+class Inception(Block):
+    """GoogLeNet's module: 1x1; 1x1 and 3x3; 1x1 and a larger kernel; pooling and 1x1, all behind each other.
+
+    Branches of two convolutions have two widths.
+    """
+
+    op: Literal["inception"]
+    ones: Dim
+    threes: Annotated[tuple[Dim, Dim], Tuple]
+    large: Annotated[tuple[Dim, Dim], Tuple]
+    pooled: Dim
+    large_kernel: Dim = 5
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return six convolutions, a pooling and the concatenation."""
+        chain, large = _Convolutions(name, source), size_of(self.large_kernel, sizes)
+        ones = chain.conv("ones", source, "relu", out_channels=self.ones, kernel=1)
+        last = chain.conv("threes_reduce", source, "relu", out_channels=self.threes[0], kernel=1)
+        threes = chain.conv("threes", last, "relu", out_channels=self.threes[1], kernel=3, padding=1)
+        last = chain.conv("large_reduce", source, "relu", out_channels=self.large[0], kernel=1)
+        larges = chain.conv("large", last, "relu", out_channels=self.large[1], kernel=large, padding=large // 2)
+        last = chain.add("pool", Pool, source, op="pool", kernel=3, padding=1)
+        pooled = chain.conv("pooled", last, "relu", out_channels=self.pooled, kernel=1)
+        chain.concat(ones, threes, larges, pooled)
+        return chain.operators
+
+
 class _Transformer(Block):
     """What encoder and decoder blocks share: attention and a feed-forward network, each with a residual."""
+
+    bias: ClassVar[bool] = True
+    """Whether its linear layers have a bias."""
+    scale_only: ClassVar[bool] = False
+    """Whether its norms are RMS norms."""
 
     heads: Dim
     kv_heads: Dim | None = None
@@ -177,14 +354,26 @@ class _Transformer(Block):
         if hidden % heads:
             raise GraphError(f"{heads} heads do not divide a width of {hidden} evenly")
         kv_heads = heads if self.kv_heads is None else size_of(self.kv_heads, sizes)
-        chain.add("qkv", Linear, source, op="linear", out_features=hidden // heads * (heads + 2 * kv_heads))
+        self._linear(chain, "qkv", hidden // heads * (heads + 2 * kv_heads), source)
         chain.add("attention", Attention, op="attention", heads=heads, kv_heads=kv_heads, **fields)
-        return chain.add("attention_out", Linear, op="linear", out_features=hidden)
+        return self._linear(chain, "attention_out", hidden)
 
     def _feed_forward(self, chain: _Chain, source: str, shape: Shape) -> str:
-        chain.add("ffn_in", Linear, source, op="linear", out_features=self.intermediate)
+        self._linear(chain, "ffn_in", self.intermediate, source)
         chain.add("ffn_activation", Activation, op="activation", function=self.activation)
-        return chain.add("ffn_out", Linear, op="linear", out_features=shape[-1])
+        return self._linear(chain, "ffn_out", shape[-1])
+
+    def _pre_norm(self, chain: _Chain, source: str, shape: Shape, sizes: Mapping[str, int], **fields: Any) -> list[Operator]:
+        normed = chain.add("attention_norm", LayerNorm, source, op="layer_norm", scale_only=self.scale_only)
+        attended = self._attend(chain, normed, shape, sizes, **fields)
+        middle = self._residual(chain, "attention_add", attended, source)
+        normed = chain.add("ffn_norm", LayerNorm, op="layer_norm", scale_only=self.scale_only)
+        fed = self._feed_forward(chain, normed, shape)
+        self._residual(chain, "ffn_add", fed, middle)
+        return chain.operators
+
+    def _linear(self, chain: _Chain, suffix: str, features: Dim, *inputs: str) -> str:
+        return chain.add(suffix, Linear, *inputs, op="linear", out_features=features, bias=self.bias)
 
     def _residual(self, chain: _Chain, suffix: str, first: str, second: str) -> str:
         return chain.add(suffix, Elementwise, first, second, op="elementwise", function="add")
@@ -207,23 +396,67 @@ class EncoderBlock(_Transformer):
         return chain.operators
 
 
-class DecoderBlock(_Transformer):
-    """A transformer decoder block with norms before attention and feed-forward, as in GPT-2 and GPT-3."""
+class PreNormEncoderBlock(_Transformer):
+    """A transformer encoder block with norms before attention and feed-forward, as in vision transformers."""
 
-    op: Literal["decoder_block"]
+    op: Literal["pre_norm_encoder_block"]
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return norm, attention, norm, feed-forward."""
+        return self._pre_norm(_Chain(name, source), source, shape, sizes)
+
+
+class _Decoder(_Transformer):
+    """What decoder blocks share: a causal mask, and tokens of earlier passes in the cache of keys and values."""
+
     context: Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0), Integral] = 0
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return norm, causal attention, norm, feed-forward."""
-        chain = _Chain(name, source)
-        normed = chain.add("attention_norm", LayerNorm, source, op="layer_norm")
-        attended = self._attend(chain, normed, shape, sizes, causal=True, context=self.context)
-        middle = self._residual(chain, "attention_add", attended, source)
-        normed = chain.add("ffn_norm", LayerNorm, op="layer_norm")
-        fed = self._feed_forward(chain, normed, shape)
-        self._residual(chain, "ffn_add", fed, middle)
-        return chain.operators
+        return self._pre_norm(_Chain(name, source), source, shape, sizes, causal=True, context=self.context)
 
 
-AnyBlock = ConvNorm | Bottleneck | BasicBlock | InvertedResidual | EncoderBlock | DecoderBlock
+class DecoderBlock(_Decoder):
+    """A transformer decoder block with norms before attention and feed-forward, as in GPT-2 and GPT-3."""
+
+    op: Literal["decoder_block"]
+
+
+class GatedDecoderBlock(_Decoder):
+    """The decoder block of Llama: RMS norms, no biases, and a feed-forward network whose second input layer gates the first.
+
+    Rotary positions ride on the projection before attention, at no cost of their own.
+    """
+
+    bias: ClassVar[bool] = False
+    scale_only: ClassVar[bool] = True
+
+    op: Literal["gated_decoder_block"]
+    activation: ActivationName = "silu"
+
+    def _feed_forward(self, chain: _Chain, source: str, shape: Shape) -> str:
+        self._linear(chain, "ffn_gate", self.intermediate, source)
+        gate = chain.add("ffn_activation", Activation, op="activation", function=self.activation)
+        wide = self._linear(chain, "ffn_in", self.intermediate, source)
+        chain.add("ffn_gated", Elementwise, wide, gate, op="elementwise", function="mul")
+        return self._linear(chain, "ffn_out", shape[-1])
+
+
+AnyBlock = (
+    ConvNorm
+    | ConvActivation
+    | Bottleneck
+    | BasicBlock
+    | DarkResidual
+    | InvertedResidual
+    | SeparableConv
+    | GatedResidual
+    | DenseLayer
+    | Fire
+    | Inception
+    | EncoderBlock
+    | PreNormEncoderBlock
+    | DecoderBlock
+    | GatedDecoderBlock
+)
 """Every block that a graph may name."""

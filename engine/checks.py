@@ -18,7 +18,9 @@ from .workload import Workload
 
 PEAK_TOLERANCE: Final = 0.02
 BANDWIDTH_TOLERANCE: Final = 0.03
-_NOT_EXPRESSIONS: Final = frozenset({"op", "name", "function", "activation", "tied_to", "inputs"})
+_NOT_EXPRESSIONS: Final = frozenset(
+    {"op", "name", "function", "activation", "squeeze_activation", "gate_activation", "tied_to", "inputs"}
+)
 
 Path = tuple[str | int, ...]
 

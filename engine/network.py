@@ -14,14 +14,30 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from .blocks import Block
 from .errors import GraphError, closest
-from .ops import Activation, Conv2d, Cost, Elementwise, Embedding, Linear, MatMul, Need, Operator, Shape, size_of
+from .ops import (
+    MAX_DIMENSION,
+    Activation,
+    BatchNorm,
+    Conv2d,
+    Cost,
+    Elementwise,
+    Embedding,
+    Linear,
+    MatMul,
+    Need,
+    Operator,
+    Prepend,
+    Shape,
+    size_of,
+)
 from .workload import Workload
 
 MAX_OPERATORS: Final = 100_000
-_HOSTS: Final = (Conv2d, Linear, MatMul, Embedding, Activation, Elementwise)
+_HOSTS: Final = (Conv2d, Linear, MatMul, Embedding, BatchNorm, Activation, Elementwise, Prepend)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +173,15 @@ def _product(shape: Shape) -> float:
 
 
 class _Graph:
-    """Expands blocks and infers shapes, in order; an operator may read only what stands before it."""
+    """Expands blocks and infers shapes, in order; an operator may read only what stands before it.
+
+    The name of a block stands for the result of its last operator.
+    """
 
     def __init__(self, workload: Workload, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
         self.nodes: dict[str, Node] = {}
+        self.blocks: dict[str, str] = {}
         self.inputs = {name: tuple(size_of(dim, sizes) for dim in dims) for name, dims in workload.inputs.items()}
         self.last = next(iter(self.inputs))
         for index, item in enumerate(workload.graph):
@@ -177,33 +197,51 @@ class _Graph:
         if isinstance(item, Operator):
             self._append(name, item)
             return
+        self._claim(name)
+        self.last = self._result(item.inputs[0]) if item.inputs else self.last
         for index in range(item.repeat):
             prefix = f"{name}_{index}" if item.repeat > 1 else name
-            for operator in item.expand(prefix, self.last, self._shape(self.last), self.sizes, index):
+            for operator in self._expanded(item, prefix, index):
                 self._append(operator.name or prefix, operator)
+        self.blocks[name] = self.last
+
+    def _expanded(self, block: Block, prefix: str, index: int) -> list[Operator]:
+        try:
+            return block.expand(prefix, self.last, self._shape(self.last), self.sizes, index)
+        except ValidationError as error:
+            fields = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
+            raise GraphError(f"it makes an operator whose {fields} is out of range") from error
+
+    def _claim(self, name: str) -> None:
+        if name in self.nodes or name in self.inputs or name in self.blocks:
+            raise GraphError(f"the name {name!r} occurs twice")
 
     def _append(self, name: str, operator: Operator) -> None:
-        if name in self.nodes or name in self.inputs:
-            raise GraphError(f"the name {name!r} occurs twice")
+        self._claim(name)
         if len(self.nodes) >= MAX_OPERATORS:
             raise GraphError(f"more than {MAX_OPERATORS} operators")
-        inputs = operator.inputs or (self.last,)
-        if len(inputs) != operator.arity:
-            raise GraphError(f"it takes {operator.arity} inputs, not {len(inputs)}")
+        inputs = tuple(self._result(source) for source in operator.inputs) or (self.last,)
+        if len(inputs) < operator.arity or (len(inputs) > operator.arity and not operator.variadic):
+            raise GraphError(f"it takes {operator.arity} inputs{' or more' if operator.variadic else ''}, not {len(inputs)}")
         shapes = [self._shape(source) for source in inputs]
         if any(len(shape) < operator.least_axes for shape in shapes):
             raise GraphError(f"it takes samples of at least {operator.least_axes} axes, not {', '.join(map(str, shapes))}")
         shape = operator.shape(shapes, self.sizes)
+        if max(shape, default=0) > MAX_DIMENSION:
+            raise GraphError(f"the result is {' x '.join(map(str, shape))}; no dimension may pass 10^12")
         cost = operator.cost(shapes, shape, self.sizes)
         self.nodes[name] = Node(name=name, operator=operator, inputs=inputs, shape=shape, cost=cost)
         self.last = name
+
+    def _result(self, name: str) -> str:
+        return self.blocks.get(name, name)
 
     def _shape(self, name: str) -> Shape:
         if name in self.nodes:
             return self.nodes[name].shape
         if name in self.inputs:
             return self.inputs[name]
-        near = closest(name, [*self.nodes, *self.inputs])
+        near = closest(name, [*self.nodes, *self.inputs, *self.blocks])
         raise GraphError(f"nothing before it is called {name!r}" + (f"; did you mean {near}?" if near else ""))
 
 
@@ -280,15 +318,16 @@ def _extra_inputs(node: Node, inside: set[str]) -> float:
 
 def _peak_live(nodes: tuple[Node, ...], host: Mapping[str, str], inputs: Mapping[str, Shape]) -> float:
     """Return the largest sum of live activation elements of one sample over the fused graph."""
-    base: dict[str, str] = {}
+    viewed: dict[str, tuple[str, ...]] = {}
     for node in nodes:
         if node.cost.kind == "view":
-            base[node.name] = base.get(node.inputs[0], node.inputs[0])
+            bases = [base for source in node.inputs for base in viewed.get(source, (source,))]
+            viewed[node.name] = tuple(dict.fromkeys(bases))
     elements = {name: _product(shape) for name, shape in inputs.items()} | {n.name: n.cost.outputs for n in nodes}
     last_use = dict.fromkeys(elements, 0) | {
-        s: step for step, node in enumerate(nodes) for s in (base.get(source, source) for source in node.inputs)
+        base: step for step, node in enumerate(nodes) for source in node.inputs for base in viewed.get(source, (source,))
     }
-    last_use[base.get(nodes[-1].name, nodes[-1].name)] = len(nodes)
+    last_use |= dict.fromkeys(viewed.get(nodes[-1].name, (nodes[-1].name,)), len(nodes))
     live = set(inputs)
     peak = 0.0
     for step, node in enumerate(nodes):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from .errors import ExpressionError, GraphError
 from .expressions import parse
@@ -24,8 +24,24 @@ Dim = Annotated[int, Field(ge=1, le=10**12), Integral] | Annotated[str, Field(mi
 """A dimension: a number, or an expression of the workload's sizes."""
 
 FLOP_PER_MAC: Final = 2
-WINOGRAD_LEAST_KERNEL: Final = 2
 MAX_DIMENSION: Final = 10**12
+
+
+def _extents(value: object) -> str:
+    return "two" if isinstance(value, list | tuple) else "one"
+
+
+Side = Annotated[int, Field(ge=0, le=10**6), Integral]
+Extent = Annotated[
+    Annotated[Dim, Tag("one")] | Annotated[tuple[Dim, Dim], Tuple, Tag("two")],
+    Discriminator(_extents),
+]
+"""Height and width of a window, or one number for both."""
+Padding = Annotated[
+    Annotated[Side, Tag("one")] | Annotated[tuple[Side, Side], Tuple, Tag("two")],
+    Discriminator(_extents),
+]
+"""Padding at each side along height and width, or one number for both."""
 
 KernelKind = Literal["gemm", "conv", "depthwise", "attention", "memory", "view"]
 
@@ -47,6 +63,16 @@ def size_of(dim: int | str, sizes: Mapping[str, int]) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value) or not 1 <= value <= MAX_DIMENSION:
         raise GraphError(f"the dimension {dim!r} is {value!r}; it must be a whole number from 1 to 10^12")
     return int(value)
+
+
+def extent_of(extent: int | str | tuple[int | str, int | str], sizes: Mapping[str, int]) -> tuple[int, int]:
+    """Return height and width.
+
+    >>> extent_of(3, {}), extent_of((1, 7), {})
+    ((3, 3), (1, 7))
+    """
+    height, width = extent if isinstance(extent, tuple) else (extent, extent)
+    return size_of(height, sizes), size_of(width, sizes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +127,8 @@ class Operator(Model):
     """Base of all operators. `inputs` names the operators whose results it takes; left out, it takes the one before."""
 
     arity: ClassVar[int] = 1
+    variadic: ClassVar[bool] = False
+    """Whether it takes more inputs than `arity`, too."""
     least_axes: ClassVar[int] = 1
     epilogue: ClassVar[bool] = False
     """Whether it can ride on the kernel that produces its input, at no trip of its own."""
@@ -139,21 +167,62 @@ def _image(shape: Shape, what: str) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def _window(extent: int, kernel: int, stride: int, padding: int) -> int:
-    out = (extent + 2 * padding - kernel) // stride + 1
-    if out < 1:
-        raise GraphError(f"a window of {kernel} does not fit into {extent} with padding {padding}")
-    return out
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Kernel, stride and padding along one axis."""
+
+    kernel: int
+    stride: int
+    padding: int
+
+    def results(self, extent: int) -> int:
+        """Return how many results it has along an axis of `extent` elements."""
+        out = (extent + 2 * self.padding - self.kernel) // self.stride + 1
+        if out < 1:
+            raise GraphError(f"a window of {self.kernel} does not fit into {extent} with padding {self.padding}")
+        return out
+
+    def covered(self, extent: int, out: int) -> float:
+        """Return the share of an axis that `out` results read."""
+        overlaps = self.kernel >= self.stride
+        reached = (out - 1) * self.stride + self.kernel - self.padding if overlaps else out * self.kernel - 2 * self.padding
+        return min(extent, max(reached, 0)) / extent
 
 
-class Conv2d(Operator):
+class _Windowed(Operator):
+    """What slides a window over channels x height x width."""
+
+    kernel: Extent
+    stride: Extent = 1
+    padding: Padding = 0
+
+    def _windows(self, sizes: Mapping[str, int]) -> tuple[_Window, _Window]:
+        """Return the windows along height and width."""
+        axes = zip(*(extent_of(extent, sizes) for extent in (self.kernel, self.stride, self.padding)), strict=True)
+        height, width = (_Window(*axis) for axis in axes)
+        return height, width
+
+    def _results(self, image: tuple[int, int], sizes: Mapping[str, int]) -> tuple[int, int]:
+        """Return height and width of the result."""
+        height, width = self._windows(sizes)
+        return height.results(image[0]), width.results(image[1])
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return what its windows read: all they cover, or at least one element for each result."""
+        windows, extents = self._windows(sizes), zip(inputs[0][1:], output[1:], strict=True)
+        covered = math.prod(window.covered(*axis) for window, axis in zip(windows, extents, strict=True))
+        if need.elements == 1:
+            return Need(covered, covered)
+        centred = all(2 * window.padding < window.kernel for window in windows)
+        share = min(covered, need.elements * math.prod(output[1:]) / math.prod(inputs[0][1:])) if centred else 0.0
+        return Need(share, share)
+
+
+class Conv2d(_Windowed):
     """A 2-d convolution over channels x height x width, as implicit GEMM: M = Ho*Wo, N = Cout, K = Cin*R*S per group."""
 
     op: Literal["conv2d"]
     out_channels: Dim
-    kernel: Dim
-    stride: Dim = 1
-    padding: Annotated[int, Field(ge=0, le=10**6), Integral] = 0
     groups: Dim = 1
     bias: bool = True
 
@@ -163,41 +232,22 @@ class Conv2d(Operator):
         out, groups = size_of(self.out_channels, sizes), size_of(self.groups, sizes)
         if channels % groups or out % groups:
             raise GraphError(f"{groups} groups divide neither {channels} input nor {out} output channels evenly")
-        kernel, stride = size_of(self.kernel, sizes), size_of(self.stride, sizes)
-        return out, _window(height, kernel, stride, self.padding), _window(width, kernel, stride, self.padding)
-
-    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
-        """Return what its windows read."""
-        window = size_of(self.kernel, sizes), size_of(self.stride, sizes), self.padding
-        return _window_demand(need, inputs[0], output, window)
+        return out, *self._results((height, width), sizes)
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
-        """Return W = 2*Ho*Wo*Cout*(Cin/groups)*R*S; W_min is W/(R*S) where Winograd's form applies (stride 1, R >= 2)."""
-        groups, taps = size_of(self.groups, sizes), size_of(self.kernel, sizes) ** 2
+        """Return W = 2*Ho*Wo*Cout*(Cin/groups)*R*S; W_min is that over the kernel along every axis of stride 1 (Winograd)."""
+        groups, windows = size_of(self.groups, sizes), self._windows(sizes)
+        taps = math.prod(window.kernel for window in windows)
         channels, (out, height, width) = inputs[0][0] // groups, output
         weights = out * channels * taps + (out if self.bias else 0)
         work = float(FLOP_PER_MAC * height * width * out * channels * taps)
-        winograd = size_of(self.stride, sizes) == 1 and size_of(self.kernel, sizes) >= WINOGRAD_LEAST_KERNEL
+        winograd = math.prod(window.kernel for window in windows if window.stride == 1)
         return Cost(
             kind="depthwise" if groups == inputs[0][0] > 1 else "conv",
-            work=work, work_min=work / taps if winograd else work, work_done=work,
+            work=work, work_min=work / winograd, work_done=work,
             parameters=weights, weights=weights, inputs=_elements(inputs[0]), outputs=_elements(output),
             rows=height * width, columns=out // groups, channels=channels, taps=taps, groups=groups,
         )  # fmt: skip
-
-
-def _window_demand(need: Need, input_: Shape, output: Shape, window: tuple[int, int, int]) -> Need:
-    """Return what windows (kernel, stride, padding) read: all they cover, or at least one element for each result."""
-    kernel, stride, padding = window
-    covered = 1.0
-    for extent, out in zip(input_[1:], output[1:], strict=True):
-        reached = (out - 1) * stride + kernel - padding if kernel >= stride else out * kernel - 2 * padding
-        covered *= min(extent, max(reached, 0)) / extent
-    if need.elements == 1:
-        return Need(covered, covered)
-    centred = 2 * padding < kernel
-    share = min(covered, need.elements * math.prod(output[1:]) / math.prod(input_[1:])) if centred else 0.0
-    return Need(share, share)
 
 
 class Linear(Operator):
@@ -321,24 +371,15 @@ class Attention(Operator):
         return size_of(f"({self.context}) + 1", sizes) - 1
 
 
-class Pool(Operator):
+class Pool(_Windowed):
     """Max or average pooling over a window."""
 
     op: Literal["pool"]
-    kernel: Dim
-    stride: Dim = 1
-    padding: Annotated[int, Field(ge=0, le=10**6), Integral] = 0
 
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
         """Return channels x height x width."""
         channels, height, width = _image(inputs[0], "pool")
-        kernel, stride = size_of(self.kernel, sizes), size_of(self.stride, sizes)
-        return channels, _window(height, kernel, stride, self.padding), _window(width, kernel, stride, self.padding)
-
-    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
-        """Return what its windows read."""
-        window = size_of(self.kernel, sizes), size_of(self.stride, sizes), self.padding
-        return _window_demand(need, inputs[0], output, window)
+        return channels, *self._results((height, width), sizes)
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return the traffic of reading the input and writing the result."""
@@ -416,11 +457,11 @@ class Softmax(Operator):
 
 
 class Activation(Operator):
-    """An elementwise function of one tensor: relu, relu6, gelu, silu, tanh, sigmoid, scale."""
+    """An elementwise function of one tensor: relu, relu6, leaky_relu, gelu, silu, tanh, sigmoid, ...; scale is a multiple."""
 
     epilogue: ClassVar[bool] = True
     op: Literal["activation"]
-    function: Literal["relu", "relu6", "gelu", "silu", "tanh", "sigmoid", "scale"]
+    function: Literal["relu", "relu6", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "hardswish", "hardsigmoid", "scale"]
 
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
         """Return the input's shape."""
@@ -525,6 +566,135 @@ class Slice(Operator):
         return Cost(kind="view")
 
 
+class Gate(Operator):
+    """The first input times one factor of the second for each channel: what squeeze-and-excitation ends with."""
+
+    arity: ClassVar[int] = 2
+    op: Literal["gate"]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the shape of the first input."""
+        if inputs[1] != inputs[0][:1]:
+            raise GraphError(f"gate takes one factor for each of {inputs[0][0]} channels, not {inputs[1]}")
+        return inputs[0]
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return the same elements; of the factors that share is the least."""
+        return need
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic of reading both and writing the result."""
+        return Cost(kind="memory", inputs=_elements(*inputs), outputs=_elements(output))
+
+
+class Upsample(Operator):
+    """The nearest neighbour, `factor` times along height and width."""
+
+    op: Literal["upsample"]
+    factor: Dim = 2
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return channels x height x width."""
+        channels, height, width = _image(inputs[0], "upsample")
+        factor = size_of(self.factor, sizes)
+        return channels, height * factor, width * factor
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return the same share: every element becomes equally many."""
+        return need
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic of reading the input and writing the result."""
+        return Cost(kind="memory", inputs=_elements(inputs[0]), outputs=_elements(output))
+
+
+class Concat(Operator):
+    """Results behind each other along the first axis, channels or rows; a view, since each is written where it belongs."""
+
+    arity: ClassVar[int] = 2
+    variadic: ClassVar[bool] = True
+    op: Literal["concat"]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the sum of the first axes, and the other axes, which all must share."""
+        if len({shape[1:] for shape in inputs}) > 1:
+            raise GraphError(f"concat takes inputs that differ in their first axis only, not {', '.join(map(str, inputs))}")
+        return (sum(shape[0] for shape in inputs), *inputs[0][1:])
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return all or, since a part of the result may leave any one input out, nothing."""
+        share = float(need.elements == 1)
+        return Need(share, share)
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return nothing: a view is free."""
+        return Cost(kind="view")
+
+
+class Prepend(Operator):
+    """Learned rows before those of the input, the same for every sample: the class token of a vision transformer."""
+
+    op: Literal["prepend"]
+    rows: Dim = 1
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the input's shape with as many rows more."""
+        return (inputs[0][0] + size_of(self.rows, sizes), *inputs[0][1:])
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return what is left of the need when the learned rows are the first to serve it."""
+        rows, learned = inputs[0][0], output[0] - inputs[0][0]
+        return Need(*(max(0.0, share * output[0] - learned) / rows for share in (need.rows, need.elements)))
+
+    def least_weights(self, cost: Cost, output: Shape, need: Need) -> float:
+        """Return all where all of the result is needed, else nothing: the input may serve the need."""
+        return cost.weights * float(need.elements == 1)
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic of reading the input and writing the result, and the learned rows."""
+        weights = _elements(output) - _elements(inputs[0])
+        return Cost(kind="memory", parameters=weights, weights=weights, inputs=_elements(inputs[0]), outputs=_elements(output))
+
+
+class Positions(Operator):
+    """The sum with a learned tensor of the sample's shape: the positions of a vision transformer."""
+
+    epilogue: ClassVar[bool] = True
+    op: Literal["positions"]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the input's shape."""
+        return inputs[0]
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return the same elements."""
+        return need
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic, and one parameter for each element of a sample."""
+        elements = _elements(output)
+        return Cost(kind="memory", parameters=elements, weights=elements, inputs=elements, outputs=elements)
+
+
+class FlattenSpatial(Operator):
+    """Channels x height x width as height*width tokens of as many features, as a view."""
+
+    op: Literal["flatten_spatial"]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return tokens x channels."""
+        channels, height, width = _image(inputs[0], "flatten_spatial")
+        return height * width, channels
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return as many elements, spread over at least that share of the channels."""
+        return Need(need.elements, need.elements)
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return nothing: a view is free."""
+        return Cost(kind="view")
+
+
 AnyOperator = (
     Conv2d
     | Linear
@@ -540,5 +710,11 @@ AnyOperator = (
     | Embedding
     | Reshape
     | Slice
+    | Concat
+    | FlattenSpatial
+    | Gate
+    | Positions
+    | Prepend
+    | Upsample
 )
 """Every operator that a graph may name."""

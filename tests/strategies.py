@@ -165,12 +165,17 @@ _IMAGE_BLOCKS = st.one_of(
     st.builds(lambda width, stride: {"op": "bottleneck", "width": width, "stride": stride},
               st.integers(1, 32), st.sampled_from([1, 2])),
     st.builds(lambda out: {"op": "inverted_residual", "expansion": 6, "out_channels": out}, st.integers(1, 48)),
+    st.builds(lambda out: {"op": "gated_residual", "wide": 60, "out_channels": out, "squeeze": 7}, st.integers(1, 48)),
+    st.builds(lambda out, repeat: {"op": "dense_layer", "growth": out, "wide": 16, "repeat": repeat},
+              st.integers(1, 32), st.integers(1, 3)),
+    st.builds(lambda out: {"op": "fire", "squeeze": 5, "out_channels_each": out}, st.integers(1, 48)),
 )  # fmt: skip
 _TOKEN_BLOCKS = st.one_of(
     st.builds(lambda mid, repeat: {"op": "encoder_block", "heads": 4, "intermediate": mid, "repeat": repeat},
               st.integers(1, 512), st.integers(1, 3)),
     st.builds(lambda mid: {"op": "decoder_block", "heads": 4, "kv_heads": 2, "intermediate": mid, "context": 33},
               st.integers(1, 512)),
+    st.builds(lambda mid: {"op": "pre_norm_encoder_block", "heads": 4, "intermediate": mid}, st.integers(1, 512)),
     st.builds(lambda out: {"op": "linear", "out_features": 4 * out}, st.integers(1, 64)),
     st.just({"op": "layer_norm"}),
 )  # fmt: skip
@@ -203,7 +208,8 @@ def small_networks(draw: st.DrawFn) -> Network:
         return drawn(tiny(graph, {"pixels": [3, side, side]}), f"{graph} of 3 x {side} x {side}")
     hidden, tokens = 4 * draw(st.integers(1, 64)), draw(st.integers(1, 200))
     blocks = draw(st.lists(_TOKEN_BLOCKS, min_size=1, max_size=4))
-    graph = [{"op": "embedding", "rows": draw(st.integers(1, 5000)), "width": hidden}, *blocks]
+    learned: list[dict[str, Any]] = draw(st.sampled_from([[], [{"op": "prepend"}, {"op": "positions"}]]))
+    graph = [{"op": "embedding", "rows": draw(st.integers(1, 5000)), "width": hidden}, *learned, *blocks]
     return drawn(tiny(graph, {"tokens": [tokens]}), f"{graph} of {tokens} tokens")
 
 

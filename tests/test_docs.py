@@ -11,6 +11,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -19,7 +20,8 @@ from advisor import cli, docs, schemas
 from advisor.requirements import Requirements
 from advisor.rule import load_rulebook
 from advisor.validation import validate_file
-from engine import closed_form, codegen, load, predict, symbols
+from engine import blocks as engine_blocks
+from engine import closed_form, codegen, load, ops, predict, symbols
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -200,6 +202,11 @@ def write_examples(root: Path) -> dict[str, Path]:
         files[kind].parent.mkdir(parents=True)
         files[kind].write_text(block, encoding="utf-8")
     return files
+
+
+def test_every_operator_and_every_block_is_in_the_page_of_specs() -> None:
+    operators = {get_args(kind.model_fields["op"].annotation)[0] for kind in get_args(ops.AnyOperator | engine_blocks.AnyBlock)}
+    assert {name for name in operators if f"`{name}`" not in text_of("docs/specs.md")} == set()
 
 
 def test_the_examples_of_specs_are_valid_and_work_together(tmp_path: Path) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import build, load
 from engine.network import Network
+from engine.ops import Need
 from engine.workload import Workload
 
 CATALOG = load()
+Mask = npt.NDArray[np.bool_]
 SOURCES = {"us": {"title": "a toy"}}
 
 
@@ -90,3 +95,76 @@ def test_the_needed_is_never_more_than_the_whole(name: str, batch: int) -> None:
     assert 0 < network.least_weights <= network.weights
     assert all(0 <= need.rows <= 1 and 0 <= need.elements <= 1 for need in network.needs.values())
     assert network.least_elements(batch + 1) >= network.least_elements(batch)
+
+
+def test_the_rest_of_a_concatenation_may_serve_a_part_of_it() -> None:
+    beside = {"op": "concat", "name": "both", "inputs": ["first", "second"]}
+    graph = [linear("first", 16, "x"), linear("second", 16, "x"), beside]
+    assert toy(graph, x=[8, 16]).needs["first"].elements == 1
+    assert toy([*graph, {"op": "slice", "keep": 15}], x=[8, 16]).needs["first"].elements == 0
+
+
+def test_a_prepended_row_serves_a_slice_before_the_input_does() -> None:
+    graph = [linear("body", 16), {"op": "prepend", "name": "joined"}, {"op": "positions", "name": "placed"}]
+    whole = toy(graph, x=[8, 16])
+    assert (whole.needs["body"].elements, whole.least_weights) == (1, 16 * 16 + 16 + 9 * 16)
+    some = toy([*graph, {"op": "slice", "keep": 5}], x=[8, 16])
+    assert some.needs["body"].elements == pytest.approx(4 / 8)
+    assert some.least_weights == pytest.approx(16 * 16 + 5 * 16)  # of positions five rows, and maybe no learned row
+    first = toy([*graph, {"op": "slice", "keep": 1}], x=[8, 16])
+    assert first.needs["body"].elements == 0
+
+
+Reads = Callable[[Mask, list[tuple[int, ...]]], list[Mask]]
+"""What an operator reads of its inputs, for a mask of its result and the shapes of the inputs."""
+Reading = tuple[dict[str, Any], list[tuple[int, ...]], Reads]
+
+
+def window(op: str, kernel: tuple[int, int], stride: int, padding: tuple[int, int], **fields: int) -> Reading:
+    """Return a pooling, or a convolution, which reads all channels."""
+
+    def reads(mask: Mask, shapes: list[tuple[int, ...]]) -> list[Mask]:
+        ((channels, height, width),) = shapes
+        found = np.zeros((channels, height + 2 * padding[0], width + 2 * padding[1]), dtype=bool)
+        for channel, row, column in np.argwhere(mask):
+            y, x = row * stride, column * stride
+            found[slice(None) if op == "conv2d" else channel, y : y + kernel[0], x : x + kernel[1]] = True
+        return [found[:, padding[0] : padding[0] + height, padding[1] : padding[1] + width]]
+
+    return {"op": op, "kernel": list(kernel), "stride": stride, "padding": list(padding)} | fields, [(2, 6, 7)], reads
+
+
+READINGS: list[Reading] = [
+    ({"op": "concat"}, [(2, 3), (1, 3), (4, 3)], lambda mask, _: [mask[:2], mask[2:3], mask[3:]]),
+    ({"op": "gate"}, [(3, 2, 2), (3,)], lambda mask, _: [mask, mask.any(axis=(1, 2))]),
+    ({"op": "prepend", "rows": 2}, [(3, 4)], lambda mask, _: [mask[2:]]),
+    ({"op": "positions"}, [(3, 4)], lambda mask, _: [mask]),
+    ({"op": "flatten_spatial"}, [(3, 2, 4)], lambda mask, shapes: [mask.T.reshape(shapes[0])]),
+    ({"op": "upsample", "factor": 2}, [(3, 2, 2)], lambda mask, _: [mask.reshape(3, 2, 2, 2, 2).any(axis=(2, 4))]),
+    ({"op": "global_pool"}, [(3, 2, 2)], lambda mask, shapes: [np.broadcast_to(mask[:, None, None], shapes[0])]),
+    window("pool", (3, 3), 1, (1, 1)),
+    window("pool", (1, 5), 1, (0, 2)),
+    window("pool", (1, 2), 3, (0, 0)),
+    window("pool", (1, 1), 1, (2, 1)),
+    window("conv2d", (3, 1), 2, (1, 0), out_channels=3),
+    window("conv2d", (2, 3), 1, (1, 2), out_channels=3),
+    window("conv2d", (1, 7), 1, (0, 3), out_channels=1),
+]
+
+
+@given(st.sampled_from(READINGS), st.integers(0, 2**64 - 1), st.floats(0, 1))
+def test_an_operator_never_demands_more_than_it_reads(case: Reading, seed: int, share: float) -> None:
+    fields, shapes, reads = case
+    inputs = {f"in{index}": list(shape) for index, shape in enumerate(shapes)}
+    node = toy([fields | {"name": "it", "inputs": list(inputs)}], **inputs).nodes[0]
+    mask = np.random.default_rng(seed).random(node.shape) < share
+    demand = node.operator.demand(measured(mask), shapes, node.shape, {})
+    assert 0 <= demand.elements <= demand.rows <= 1
+    for read in reads(mask, shapes):
+        assert demand.elements <= measured(read).elements + 1e-12
+        assert demand.rows <= measured(read).rows + 1e-12
+
+
+def measured(mask: Mask) -> Need:
+    """Return the share of rows that a mask touches, and of elements."""
+    return Need(float(mask.reshape(mask.shape[0], -1).any(axis=1).mean()), float(mask.mean()))

@@ -53,12 +53,22 @@ def test_published_totals_are_reproduced(name: str) -> None:
         ("mobilenet-v2", 300_774_272, 3_504_872),
         ("bert-base", 11_174_215_680, 109_482_240),
         ("bert-large", 39_461_060_608, 335_141_888),
+        ("vit-b-16", 17_563_828_224, 86_567_656),
+        ("vgg19", 19_632_062_464, 143_667_240),
+        ("densenet121", 2_834_161_664, 7_978_856),
+        ("squeezenet1-1", 349_151_936, 1_235_496),
     ],
 )
 def test_totals_are_those_that_frameworks_count(name: str, mac: int, parameters: int) -> None:
     network = strategies.network(name)
     assert network.work == 2 * mac
     assert network.parameters == parameters
+
+
+def test_a_short_prompt_of_gpt2_counts_as_frameworks_count() -> None:
+    network = build(strategies.catalog().workloads["gpt2"], {"seq_len": 128})
+    assert network.work == 2 * 16_114_089_984
+    assert network.parameters + 50257 * 768 == 163_037_184  # with a head of its own
 
 
 @pytest.mark.parametrize(("name", "published_bytes"), [("resnet50", 113_618_848), ("resnet18", 25_798_560)])
@@ -159,6 +169,20 @@ def test_a_view_keeps_what_it_views_alive() -> None:
     assert strategies.tiny(graph, {"x": [10]}).peak_activation_elements == 10 * 10 + 10 * 50
 
 
+def concat(name: str, *sources: str) -> dict[str, Any]:
+    return {"op": "concat", "name": name, "inputs": list(sources)}
+
+
+def test_a_concatenation_keeps_all_that_it_views_alive() -> None:
+    graph = [linear("a", 100), linear("b", 30, "x"), concat("c", "a", "b"), {"op": "reshape", "name": "d", "to": [13, 10]}]
+    assert strategies.tiny([*graph, linear("e", 50)], {"x": [10]}).peak_activation_elements == 100 + 30 + 13 * 50
+
+
+def test_concatenations_of_one_result_hold_it_once() -> None:
+    graph = [linear("a", 8), concat("b", "a", "x"), linear("c", 4), concat("d", "b", "c"), linear("e", 1)]
+    assert strategies.tiny(graph, {"x": [8]}).peak_activation_elements == 8 + 8 + 4 + 1
+
+
 @given(strategies.networks())
 def test_live_activations_hold_at_least_every_kernels_result_and_largest_operand(network: Network) -> None:
     shapes = {node.name: float(np.prod(node.shape)) for node in network.nodes}
@@ -216,6 +240,51 @@ def test_a_graph_reads_only_what_stands_before_under_one_name(graph: Sequence[di
     with pytest.raises(GraphError) as caught:
         strategies.tiny(graph, TOKENS)
     assert message in str(caught.value)
+
+
+CONV = {"op": "conv_norm", "kernel": 3, "padding": 1}
+
+
+def test_a_block_reads_what_it_names_and_its_name_stands_for_its_result() -> None:
+    graph = [
+        CONV | {"name": "stem", "out_channels": 4},
+        CONV | {"name": "left", "out_channels": 5, "repeat": 2},
+        CONV | {"name": "right", "out_channels": 6, "inputs": ["stem"]},
+        concat("joined", "left", "right", "pixels"),
+    ]
+    network = strategies.tiny(graph, {"pixels": [3, 8, 8]})
+    by_name = {node.name: node for node in network.nodes}
+    assert by_name["right_conv"].inputs == ("stem_conv_relu",)
+    assert by_name["joined"].inputs == ("left_1_conv_relu", "right_conv_relu", "pixels")
+    assert by_name["joined"].shape == (5 + 6 + 3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        ([CONV | {"name": "a", "out_channels": 4, "inputs": ["stem"]}], "nothing before it is called 'stem'"),
+        ([CONV | {"name": "stem", "out_channels": 4}, relu("r", "stm")], "did you mean stem?"),
+        ([CONV | {"name": "a", "out_channels": 4}, relu("a", "x")], "the name 'a' occurs twice"),
+        ([CONV | {"name": "x", "out_channels": 4}], "the name 'x' occurs twice"),
+        ([{"op": "bottleneck", "name": "a", "width": 10**12}], "it makes an operator whose out_channels is out of range"),
+    ],
+)
+def test_what_a_block_cannot_be_is_said(graph: Sequence[dict[str, Any]], message: str) -> None:
+    with pytest.raises(GraphError) as caught:
+        strategies.tiny(graph, {"x": [3, 8, 8]})
+    assert message in str(caught.value)
+
+
+def test_a_norm_that_nothing_carries_carries_its_activation() -> None:
+    network = strategies.tiny([{"op": "batch_norm", "name": "a"}, relu("b")], {"x": [3, 8, 8]})
+    assert kernels(network) == [("a", "b")]
+
+
+def test_learned_positions_ride_on_what_prepends_the_class_token() -> None:
+    graph = [{"op": "prepend", "name": "a"}, {"op": "positions", "name": "b"}]
+    network = strategies.tiny(graph, TOKENS)
+    assert kernels(network) == [("a", "b")]
+    assert (network.weights, network.kernels[0].cost.outputs) == (8 + 5 * 8, 5 * 8)
 
 
 def test_a_block_may_have_the_longest_name() -> None:

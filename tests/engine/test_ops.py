@@ -90,6 +90,22 @@ def test_winograd_lowers_the_least_work_of_stride_1_from_kernel_3(kernel: int, s
     assert cost.work_done == cost.work
 
 
+def test_a_window_may_have_two_extents() -> None:
+    cin, height, width, cout, r, s = 6, 9, 17, 4, 1, 7
+    shape, cost = result("conv2d", (cin, height, width), out_channels=cout, kernel=[r, s], padding=[0, 3], bias=False)
+    assert shape == (cout, height, width)
+    assert cost.work == 2 * height * width * cout * cin * r * s
+    assert (cost.weights, cost.taps) == (cout * cin * r * s, r * s)
+    shape, _ = result("pool", (cin, height, width), kernel=[3, 5], stride=[2, 4], padding=[1, 0])
+    assert shape == (cin, (height + 2 - 3) // 2 + 1, (width - 5) // 4 + 1) == (6, 5, 4)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "divisor"), [([1, 7], 1, 7), ([7, 1], 1, 7), ([3, 5], [2, 1], 5), ([3, 5], 2, 1)])
+def test_winograd_lowers_the_least_work_along_axes_of_stride_1(kernel: list[int], stride: Any, divisor: int) -> None:
+    _, cost = result("conv2d", (4, 21, 21), out_channels=6, kernel=kernel, stride=stride)
+    assert cost.work_min == cost.work / divisor
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_matmul(transposed: bool) -> None:
     groups, m, k, n = 3, 4, 5, 6
@@ -159,6 +175,7 @@ def test_of_a_table_only_the_rows_looked_up_must_travel() -> None:
     [
         ("softmax", {}),
         ("activation", {"function": "gelu"}),
+        ("activation", {"function": "hardswish"}),
         ("layer_norm", {}),
         ("batch_norm", {}),
     ],
@@ -199,6 +216,52 @@ def test_global_pool() -> None:
     assert (cost.inputs, cost.outputs) == (64 * 7 * 9, 64)
 
 
+def test_gate_reads_an_image_and_a_factor_for_each_channel() -> None:
+    channels, height, width = 6, 4, 5
+    shape, cost = result("gate", (channels, height, width), (channels,))
+    assert shape == (channels, height, width)
+    assert (cost.kind, cost.work, cost.weights) == ("memory", 0, 0)
+    assert (cost.inputs, cost.outputs) == (channels * height * width + channels, channels * height * width)
+
+
+def test_upsample_writes_every_element_often() -> None:
+    channels, height, width, factor = 6, 4, 5, 3
+    shape, cost = result("upsample", (channels, height, width), factor=factor)
+    assert shape == (channels, height * factor, width * factor)
+    assert (cost.kind, cost.work) == ("memory", 0)
+    assert (cost.inputs, cost.outputs) == (channels * height * width, channels * height * width * factor**2)
+
+
+def test_prepended_rows_are_weights() -> None:
+    tokens, width, rows = 9, 8, 2
+    shape, cost = result("prepend", (tokens, width), rows=rows)
+    assert shape == (tokens + rows, width)
+    assert cost.weights == cost.parameters == rows * width
+    assert (cost.inputs, cost.outputs) == (tokens * width, (tokens + rows) * width)
+
+
+def test_positions_are_one_weight_for_each_element_of_a_sample() -> None:
+    tokens, width = 9, 8
+    shape, cost = result("positions", (tokens, width))
+    assert shape == (tokens, width)
+    assert cost.weights == cost.parameters == tokens * width
+    assert (cost.inputs, cost.outputs) == (tokens * width, tokens * width)
+
+
+@pytest.mark.parametrize("rest", [(), (4,), (5, 7)])
+def test_concat_is_a_free_view_of_all_its_inputs(rest: tuple[int, ...]) -> None:
+    shape, cost = result("concat", (3, *rest), (1, *rest), (6, *rest))
+    assert shape == (3 + 1 + 6, *rest)
+    assert cost == Cost(kind="view")
+
+
+def test_an_image_is_flattened_to_a_token_for_each_pixel() -> None:
+    channels, height, width = 6, 4, 5
+    shape, cost = result("flatten_spatial", (channels, height, width))
+    assert shape == (height * width, channels)
+    assert cost == Cost(kind="view")
+
+
 @pytest.mark.parametrize(
     ("op", "fields", "shape"),
     [
@@ -235,6 +298,15 @@ def test_views_are_free(op: str, fields: dict[str, Any], shape: tuple[int, ...])
         ("linear", [(4, 5), (4, 5)], {"out_features": 3}, "it takes 1 inputs, not 2"),
         ("reshape", [(4, 5)], {"to": [3, 7]}, "reshape cannot make (3, 7) of (4, 5)"),
         ("slice", [(4, 5)], {"keep": 6}, "slice cannot keep 6 of 4 rows"),
+        ("gate", [(6, 4, 5), (4,)], {}, "gate takes one factor for each of 6 channels, not (4,)"),
+        ("gate", [(6, 4, 5), (6, 4, 5)], {}, "gate takes one factor for each of 6 channels, not (6, 4, 5)"),
+        ("upsample", [(4, 5)], {}, "upsample takes a sample of channels x height x width, not (4, 5)"),
+        ("upsample", [(4, 5, 5)], {"factor": 10**12}, "the result is 4 x 5000000000000 x"),
+        ("concat", [(4, 5), (4, 6)], {}, "concat takes inputs that differ in their first axis only, not (4, 5), (4, 6)"),
+        ("concat", [(4, 5)], {}, "it takes 2 inputs or more, not 1"),
+        ("concat", [(10**12, 5), (1, 5)], {}, "the result is 1000000000001 x 5; no dimension may pass 10^12"),
+        ("flatten_spatial", [(4, 5)], {}, "flatten_spatial takes a sample of channels x height x width, not (4, 5)"),
+        ("conv2d", [(4, 2, 9)], {"out_channels": 2, "kernel": [3, 1]}, "a window of 3 does not fit into 2 with padding 0"),
         ("linear", [(4, 5)], {"out_features": "hidden2"}, "no value for 'hidden2'"),
         ("linear", [(4, 5)], {"out_features": "7 / 2"}, "the dimension '7 / 2' is 3.5; it must be a whole number"),
         ("linear", [(4, 5)], {"out_features": "3 - 3"}, "the dimension '3 - 3' is 0; it must be a whole number"),
