@@ -63,8 +63,8 @@ def slots_of(catalog: Catalog, request: Requirements) -> list[Slot]:
     slots = []
     for chip in catalog.accelerators:
         wanted = [dtype for dtype in chip.dtypes if not request.dtypes or dtype in request.dtypes]
-        known = chip.id in catalog.constants
-        slots += [Slot(chip=chip, dtype=d, machine=catalog.machine(chip.id, d)) for d in wanted if known]
+        known = chip.id in catalog.constants and catalog.constants[chip.id].runs(request.runtime)
+        slots += [Slot(chip=chip, dtype=d, machine=catalog.machine(chip.id, d, request.runtime)) for d in wanted if known]
         if not wanted or not known:
             slots.append(Slot(chip=chip, dtype=chip.dtypes[0], machine=None))
     return slots
@@ -127,8 +127,7 @@ def _request_facts(request: Requirements) -> dict[str, float]:
 
 def _chip_facts(catalog: Catalog, request: Requirements, slot: Slot) -> dict[str, float]:
     chip, machine = slot.chip, slot.machine
-    constants = catalog.constants.get(chip.id)
-    level = constants.interval.level if constants else "unknown kind"
+    level = machine.level if machine else "unknown kind"
     in_kinds = not request.kinds or chip.kind in request.kinds
     in_names = not request.hardware or chip.id in request.hardware
     supported = not request.dtypes or any(dtype in request.dtypes for dtype in chip.dtypes)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
+from engine.calibration import GRAPH
 from engine.catalog import Catalog, load
 from engine.errors import RoofwiseError, SpecError, closest
 from engine.predict import predict
@@ -57,6 +58,14 @@ SeqLen = Annotated[str | None, typer.Option("--seq-len", help="Tokens per sample
 Sizes = Annotated[
     list[str] | None, typer.Option("--size", help="Another size of the model, as in image=320. Repeatable.", metavar="NAME=N")
 ]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        help="How the software runs the model: graph (fused kernels, as TensorRT runs them) or eager (a framework that "
+        "launches operator by operator).",
+        metavar="WORD",
+    ),
+]
 Specs = Annotated[
     list[Path] | None,
     typer.Option(
@@ -93,6 +102,7 @@ def advise_command(
     objective: Annotated[
         str | None, typer.Option(help="The same in a word: balanced, latency, throughput, energy, edge, cost.", metavar="WORD")
     ] = None,
+    runtime: Runtime = None,
     batch: Annotated[str | None, typer.Option(help="This batch only.", metavar="N")] = None,
     seq_len: SeqLen = None,
     size: Sizes = None,
@@ -158,6 +168,7 @@ def predict_command(
     hardware: Hardware,
     batch: Annotated[str, typer.Option(help="Batches, separated by commas.", metavar="LIST")] = "1",
     dtype: Dtypes = None,
+    runtime: Runtime = None,
     seq_len: SeqLen = None,
     size: Sizes = None,
     specs: Specs = None,
@@ -176,9 +187,10 @@ def predict_command(
     batches = faults.take("--batch", lambda: inputs.whole_numbers(batch), [])
     dtypes = faults.take("--dtype", lambda: inputs.dtypes(dtype), ())
     sizes = faults.take("--size", lambda: inputs.sizes(size or (), seq_len), {})
+    run = faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH)
     faults.take("--model", lambda: catalog.workloads[model], None)
     faults.check()
-    rows = predict(model, chips, batches, dtypes, sizes=sizes, catalog=catalog)
+    rows = predict(model, chips, batches, dtypes, sizes=sizes, runtime=run, catalog=catalog)
     output.write({"csv": output.as_csv, "json": output.as_json, "text": output.predictions}[form](rows), out)
 
 
@@ -249,6 +261,7 @@ def derive_command(
     hardware: Annotated[str, typer.Option(help="The chip: an id of `advise list hardware`.", metavar="ID")],
     dtype: Annotated[str | None, typer.Option(help="Number format; 16 bits without it.", metavar="DTYPE")] = None,
     batch: Annotated[str, typer.Option(help="Samples per pass.", metavar="N")] = "1",
+    runtime: Runtime = None,
     latency: Annotated[str | None, typer.Option(help="A limit to solve for.", metavar="TIME")] = None,
     seq_len: SeqLen = None,
     size: Sizes = None,
@@ -266,8 +279,9 @@ def derive_command(
     _choice("--format", form, ("text", "md", "latex", "json"))
     catalog, _ = _load(specs)
     faults = inputs.Faults()
+    run = faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH)
     workload = faults.take("MODEL", lambda: catalog.workloads[model], None)
-    machine = faults.take("--hardware", lambda: catalog.machine(hardware, dtype or _wide(catalog, hardware)), None)
+    machine = faults.take("--hardware", lambda: catalog.machine(hardware, dtype or _wide(catalog, hardware), run), None)
     batches = faults.take("--batch", lambda: inputs.whole_numbers(batch), [])
     limit = faults.take("--latency", lambda: parse(latency, "time") if latency else None, None)
     network = faults.take("--size", lambda: build(workload, inputs.sizes(size or (), seq_len)) if workload else None, None)

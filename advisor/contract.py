@@ -126,6 +126,7 @@ class RequestPart(_Part):
     hardware: list[str]
     kinds: list[str]
     profile: str
+    runtime: str
     allow_modelled: bool
 
 
@@ -182,7 +183,7 @@ def candidate(choice: Choice, catalog: Catalog) -> dict[str, Any]:
         "mfu_upper_bound": facts["mfu_upper_bound"],
         "mbu": facts["mbu"],
         "memory_bytes": facts["memory_bytes"],
-        "confidence": confidence(choice.chip, catalog.constants[choice.chip.id]),
+        "confidence": confidence(choice.chip, choice.machine.level),
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine import _compiled, symbols
 from engine.closed_form import ClosedForm
-from engine.compiled import Breakdown, Estimate, breakdown, estimate
+from engine.compiled import Breakdown, Estimate, breakdown, estimate, kernels_on
 from engine.errors import DomainError
 from engine.machine import Machine
 from engine.network import Network
@@ -232,7 +232,7 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
     spent = (parts.count * parts.seconds)[:, 0, 0]
     known = not np.isnan(spent).any()
     index = int((spent if known else (parts.count * parts.compute["plain"])[:, 0, 0]).argmax())
-    cost, count = network.unique_kernels[index]
+    cost, count = kernels_on(network, machine)[index]
     name = next(kernel.name for kernel in network.kernels if kernel.cost == cost)
     title = f"kernel {name}" + (f" (x {count})" if count > 1 else "")
     share = f"{100 * spent[index] / spent.sum():.0f} % of the time, more than any other kernel" if known else "most arithmetic"
@@ -243,7 +243,7 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
     traffic = formula(f"{title}: bytes from memory", "network_traffic", values, cache)
     yield traffic
     values["traffic"] = traffic.value
-    memory = formula(f"{title}: traffic", "network_memory_s", values, "from memory and from the cache")
+    memory = formula(f"{title}: traffic", "traffic_s", values, "from memory and from the cache")
     yield memory
     values |= {"compute_s": compute.value, "memory_s": memory.value}
     yield formula(f"{title}: T_op", "kernel_s", values, "launch, and the longer of both")

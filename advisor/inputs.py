@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from engine.accelerator import Dtype, Kind
+from engine.calibration import GRAPH
 from engine.catalog import Catalog
 from engine.errors import RoofwiseError, closest
 from engine.network import choose_sizes
@@ -102,6 +103,12 @@ def hardware(text: str | None, catalog: Catalog) -> tuple[str, ...]:
     return tuple(catalog.accelerators[part].id for part in split(text))
 
 
+def runtime(text: str | None, catalog: Catalog) -> str:
+    """Return a runtime that a calibration describes; without a text, the graph. Raises RequestError for one that none does."""
+    known = {GRAPH, *(name for constants in catalog.constants.values() for name in constants.runtimes)}
+    return names([text or GRAPH], known, "runtime")[0]
+
+
 def sizes(pairs: Sequence[str], seq_len: str | None) -> dict[str, int]:
     """Return symbolic sizes from NAME=VALUE pairs and --seq-len. Raises RequestError."""
     found = {} if seq_len is None else {"seq_len": _whole(seq_len, 1)}
@@ -136,6 +143,7 @@ def requirements(options: Mapping[str, Any], catalog: Catalog, book: Rulebook) -
         "hardware": faults.take("--hardware", lambda: hardware(options.get("hardware"), catalog), ()),
         "kinds": faults.take("--kind", lambda: kinds(options.get("kind")), ()),
         "sizes": faults.take("--size", lambda: sizes(options.get("size") or (), options.get("seq_len")), {}),
+        "runtime": faults.take("--runtime", lambda: runtime(options.get("runtime"), catalog), GRAPH),
         "profile": faults.take("--profile", lambda: book.profile(options.get("profile") or "balanced").id, "balanced"),
     }
     if workload is not None:

@@ -332,6 +332,6 @@ def _narrow_speedup(best: Choice, network: Network, catalog: Catalog) -> float:
     narrow = [d for d in best.chip.dtypes if d in ("int8", "fp8")]
     if not narrow:
         return math.nan
-    machines = [catalog.machine(best.chip.id, dtype) for dtype in narrow]
+    machines = [catalog.machine(best.chip.id, dtype, best.machine.runtime) for dtype in narrow]
     points = estimate(network, machines, [best.facts["batch"]])
     return float(points.throughput_per_s.max() / best.facts["throughput_per_s"])

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from engine.calibration import GRAPH
+
 
 @dataclass(frozen=True, kw_only=True)
 class Requirements:
@@ -24,6 +26,7 @@ class Requirements:
     hardware: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     profile: str = "balanced"
+    runtime: str = GRAPH
     allow_modelled: bool = False
 
     def as_json(self) -> dict[str, Any]:

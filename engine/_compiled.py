@@ -76,13 +76,16 @@ def plain_s(*, peak: Any, sustained: Any, work: Any) -> Any:
     return work/(peak*sustained)
 
 
-def tiled_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, clock: Any, columns: Any, derating: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_rows: Any, units: Any, wave_fill: Any) -> Any:
+def tiled_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, derating: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
     """Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles. [s]"""
     x0 = 1.0/peak
     x1 = columns*rows
     x2 = groups*split
-    x3 = np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)
-    return (derating*np.minimum(1.0, 2000.0*channels*groups*taps*x0*x1) + 1.0)*((wave_fill + np.maximum(128.0*tile_columns*tile_rows*units*x0*x3/sustained, 64.0*operand_bytes*x3*(tile_columns + tile_rows)/(clock*feed)))*np.ceil(x2*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units) + np.where((split > 1.0), split_cost + 4.0*x1*x2/(bandwidth*cache_ratio), 0.0))
+    x3 = 1.0/(bandwidth*cache_ratio)
+    x4 = x2*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
+    x5 = tile_columns*tile_rows
+    x6 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)
+    return (derating*np.minimum(1.0, 2000.0*channels*groups*taps*x0*x1) + 1.0)*((wave_sharing*np.maximum(1.0, x4) + (1.0 - wave_sharing)*np.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + np.maximum(128.0*x0*x5*x6/sustained, 64.0*x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))) + np.where((split > 1.0), split_cost + 4.0*x1*x2*x3, 0.0))
 
 
 def tiled_padded_s(*, alignment: Any, channels: Any, columns: Any, groups: Any, peak: Any, rows: Any, split: Any, taps: Any, tile_columns: Any, tile_rows: Any) -> Any:
@@ -90,9 +93,10 @@ def tiled_padded_s(*, alignment: Any, channels: Any, columns: Any, groups: Any, 
     return 128.0*groups*split*tile_columns*tile_rows*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)/peak
 
 
-def tiled_waves_s(*, alignment: Any, channels: Any, columns: Any, groups: Any, peak: Any, rows: Any, split: Any, taps: Any, tile_columns: Any, tile_rows: Any, units: Any) -> Any:
+def tiled_waves_s(*, alignment: Any, channels: Any, columns: Any, groups: Any, peak: Any, rows: Any, split: Any, taps: Any, tile_columns: Any, tile_rows: Any, units: Any, wave_sharing: Any) -> Any:
     """The same at the peak, padded to whole tiles and whole waves. [s]"""
-    return 128.0*tile_columns*tile_rows*units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)*np.ceil(groups*split*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units)/peak
+    x0 = groups*split*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
+    return 128.0*tile_columns*tile_rows*units*(wave_sharing*np.maximum(1.0, x0) + (1.0 - wave_sharing)*np.ceil(x0))*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)/peak
 
 
 def systolic_s(*, array_columns: Any, array_rows: Any, channels: Any, columns: Any, groups: Any, peak: Any, rows: Any, sustained: Any, taps: Any, units: Any) -> Any:
@@ -114,10 +118,10 @@ def systolic_waves_s(*, array_columns: Any, array_rows: Any, channels: Any, colu
     return 2.0*array_columns*array_rows*units*np.ceil(rows/np.maximum(1.0, np.floor(units/(groups*x0*x1))))*np.ceil(groups*x0*x1/units)/peak
 
 
-def attention_s(*, groups: Any, peak: Any, query_tile: Any, rows: Any, sustained: Any, units: Any, work: Any) -> Any:
-    """Arithmetic of fused attention in whole waves of query tiles. [s]"""
+def attention_s(*, channels: Any, groups: Any, peak: Any, query_tile: Any, rows: Any, softmax_work: Any, sustained: Any, units: Any, vector_peak: Any, work: Any) -> Any:
+    """Fused attention in whole waves of query tiles: products, and the vector work of its scores. [s]"""
     x0 = np.minimum(query_tile, 16.0*np.ceil((1.0 / 16.0)*rows))
-    return units*work*x0*np.ceil(groups*np.ceil(rows/x0)/units)/(groups*peak*rows*sustained)
+    return units*x0*(work/(peak*sustained) + (1.0 / 4.0)*softmax_work*work/(channels*vector_peak))*np.ceil(groups*np.ceil(rows/x0)/units)/(groups*rows)
 
 
 def attention_padded_s(*, peak: Any, query_tile: Any, rows: Any, work: Any) -> Any:
@@ -132,21 +136,45 @@ def attention_waves_s(*, groups: Any, peak: Any, query_tile: Any, rows: Any, uni
     return units*work*x0*np.ceil(groups*np.ceil(rows/x0)/units)/(groups*peak*rows)
 
 
+def launch_s(*, clock: Any, clock_reference: Any, clocked: Any, launch_fitted: Any) -> Any:
+    """Launch, drain and fill of one kernel; a share of it is spent in clock cycles. [s]"""
+    return launch_fitted*(-clocked + 1.0 + clock_reference*clocked/clock)
+
+
+def prefill_s(*, halvings: Any, head_dim: Any, heads: Any, peak: Any, query_tile: Any, sequences: Any, softmax_work: Any, sustained: Any, tile_efficiency: Any, tokens: Any, units: Any, vector_peak: Any, wave_fill: Any, wave_sharing: Any) -> Any:
+    """Causal attention of a prompt in tiles of queries; the tile of the last queries is the longest. [s]"""
+    x0 = np.ceil(tokens/query_tile)
+    x1 = heads*sequences*x0/units
+    x2 = wave_sharing*np.maximum(1.0, x1) + (1.0 - wave_sharing)*np.ceil(x1)
+    x3 = query_tile**2.0
+    return units*(4.0*head_dim*tile_efficiency**(-halvings)/(peak*sustained) + softmax_work/vector_peak)*np.maximum(x0*x3, (1.0 / 2.0)*x2*x3*(x0 + 1.0)) + wave_fill*x2
+
+
+def decode_arithmetic_s(*, group_rows: Any, head_dim: Any, heads: Any, kv_heads: Any, peak: Any, sequences: Any, sustained: Any, tokens: Any) -> Any:
+    """Arithmetic of attention over cached keys and values, for one new token of each sequence. [s]"""
+    return 4.0*head_dim*sequences*tokens*np.maximum(heads, group_rows*kv_heads)/(peak*sustained)
+
+
+def decode_walk_s(*, head_dim: Any, kv_heads: Any, sequences: Any, slice_tokens: Any, tokens: Any, units: Any, walk: Any, wave_fill: Any) -> Any:
+    """What decoding takes besides: one unit walks its slice of the cache, and heads beyond the units queue. [s]"""
+    return (1.0 / 16384.0)*head_dim*walk*np.minimum(slice_tokens, tokens) + wave_fill*np.maximum(0.0, kv_heads*sequences/units - 1.0)
+
+
+def winograd_transforms_s(*, bandwidth: Any, bandwidth_share: Any, channels: Any, columns: Any, operand_bytes: Any, outputs_side: Any, sequences: Any, transform: Any, transform_weights: Any) -> Any:
+    """The passes that transform image, weights and result of a 3 x 3 convolution. [s]"""
+    x0 = sequences*(channels + columns)
+    return operand_bytes*(45.0*channels*columns*transform_weights + outputs_side**2.0*x0 + 36.0*transform*x0*np.ceil((1.0 / 4.0)*outputs_side)**2.0)/(bandwidth*bandwidth_share)
+
+
 def kernel_s(*, compute_s: Any, launch: Any, memory_s: Any, overlap_loss: Any) -> Any:
     """One kernel: launch, the longer of arithmetic and traffic, what the shorter cannot hide. [s]"""
     return launch + overlap_loss*np.minimum(compute_s, memory_s) + np.maximum(compute_s, memory_s)
 
 
-def spilled_share(*, cache: Any, footprint: Any) -> Any:
-    """Share of one kernel's traffic that goes to main memory when it runs again and again. [1]"""
-    return np.maximum(0.0, np.minimum(1.0, -7.0 / 5.0 + 2.0*footprint/cache))
-
-
-def kernel_memory_s(*, bandwidth: Any, bandwidth_share: Any, cache: Any, cache_ratio: Any, footprint: Any, traffic: Any) -> Any:
-    """Time of one kernel's traffic, part of it from the cache. [s]"""
-    x0 = 1.0/bandwidth
-    x1 = np.maximum(0.0, np.minimum(1.0, -7.0 / 5.0 + 2.0*footprint/cache))
-    return traffic*(x0*(1.0 - x1)/cache_ratio + x0*x1/bandwidth_share)
+def kernel_traffic(*, activations: Any, cache: Any, rotations: Any, weights: Any) -> Any:
+    """Bytes from main memory of one kernel that runs again and again, its weights alternating between several sets. [B]"""
+    x0 = 1.0/cache
+    return activations*np.maximum(0.0, np.minimum(1.0, 2.0*x0*(activations + weights) - 7.0 / 5.0)) + weights*np.maximum(0.0, np.minimum(1.0, 2.0*x0*(activations + rotations*weights) - 7.0 / 5.0))
 
 
 def network_traffic(*, activations: Any, all_weights: Any, cache: Any, weights: Any) -> Any:
@@ -155,8 +183,8 @@ def network_traffic(*, activations: Any, all_weights: Any, cache: Any, weights: 
     return np.maximum(0.0, activations + x0) + weights*np.maximum(0.0, all_weights + x0)/all_weights
 
 
-def network_memory_s(*, activations: Any, bandwidth: Any, bandwidth_share: Any, cache_ratio: Any, traffic: Any, weights: Any) -> Any:
-    """Time of a kernel's bytes in a network: from main memory and from the cache. [s]"""
+def traffic_s(*, activations: Any, bandwidth: Any, bandwidth_share: Any, cache_ratio: Any, traffic: Any, weights: Any) -> Any:
+    """Time of a kernel's bytes: from main memory and from the cache. [s]"""
     x0 = 1.0/bandwidth
     return x0*(activations - traffic + weights)/cache_ratio + traffic*x0/bandwidth_share
 
@@ -181,6 +209,16 @@ def power_limited_s(*, power_s: Any, sequence_s: Any, sharpness: Any) -> Any:
     return (power_s**sharpness + sequence_s**sharpness)**(1.0/sharpness)
 
 
+def host_limited_s(*, device_s: Any, host_s: Any, sharpness: Any) -> Any:
+    """Time of a network that a host launches operator by operator: a soft maximum of its device and of its host. [s]"""
+    return (device_s**sharpness + host_s**sharpness)**(1.0/sharpness)
+
+
+def interval_s(*, latency: Any, launch_ratio: Any, launches_s: Any, ratio: Any) -> Any:
+    """A percentile of the measured time: one ratio for the launches, another for all else. [s]"""
+    return latency*ratio + launches_s*(launch_ratio - ratio)
+
+
 def energy_j(*, dynamic_j: Any, idle_w: Any, latency: Any) -> Any:
     """Energy of one pass. [J]"""
     return dynamic_j + idle_w*latency
@@ -192,6 +230,6 @@ def energy_lower_bound_j(*, bandwidth: Any, byte_j: Any, floor_w: Any, flop_j: A
     return byte_j*x0 + floor_w*np.maximum(x0/bandwidth, work_min/peak_max) + flop_j*work_min
 
 
-def quantize_s(*, bandwidth: Any, bandwidth_share: Any, channels: Any, launch: Any, operand_bytes: Any, rows: Any, source_bytes: Any, taps: Any) -> Any:
+def quantize_s(*, bandwidth: Any, channels: Any, operand_bytes: Any, quantize_share: Any, rows: Any, source_bytes: Any, taps: Any) -> Any:
     """Reading activations as they are and writing them in the narrow type, as a kernel of its own. [s]"""
-    return launch + channels*rows*taps*(operand_bytes + source_bytes)/(bandwidth*bandwidth_share)
+    return channels*rows*taps*(operand_bytes + source_bytes)/(bandwidth*quantize_share)

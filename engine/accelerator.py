@@ -126,6 +126,25 @@ class Accelerator(Model):
         return max(rounded_up, float(self.parallel_units.si * self.max_clock.si * per_clock.si))
 
     @property
+    def reference_peak_flop_per_s(self) -> float:
+        """Return the peak with 16-bit operands [FLOP/s], which the operand feed of a unit is measured by.
+
+        A format of 8 bits and less counts by its width where it implies more, since some 16-bit peaks are held down by a
+        wide accumulator; a chip with neither counts by its highest peak.
+        """
+        narrow = [
+            rate.si * DTYPE_BYTES[dtype] / DTYPE_BYTES["bf16"]
+            for dtype, rate in self.peak_dense.items()
+            if DTYPE_BYTES[dtype] <= DTYPE_BYTES["bf16"]
+        ]
+        return max(narrow or [rate.si for rate in self.peak_dense.values()])
+
+    @property
+    def vector_peak_flop_per_s(self) -> float:
+        """Return the peak of the vector units in fp32 [FLOP/s], infinite where none is published."""
+        return self.peak_dense["fp32"].si if "fp32" in self.peak_dense else math.inf
+
+    @property
     def cache_bytes(self) -> float | None:
         """Return what the estimate counts as cache [B]: last-level cache plus software-managed memory, or None."""
         known = [size.si for size in (self.last_level_cache, self.on_chip_memory) if size is not None]

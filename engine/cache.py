@@ -14,7 +14,7 @@ from .symbols import (
     bandwidth_share,
     cache,
     cache_ratio,
-    footprint,
+    rotations,
     traffic,
     weights,
 )
@@ -24,17 +24,18 @@ _ONSET: Final = sp.Rational(7, 10)
 """Share of the cache from which a single kernel's footprint begins to spill."""
 _STEEPNESS: Final = 2
 
-_spilled = maximum(0, minimum(1, _STEEPNESS * (footprint / cache - _ONSET)))
+
+def _spilled(held: sp.Expr) -> sp.Expr:
+    """Return the share of a kernel's bytes that its cache does not keep between runs, where it would have to hold `held`."""
+    return maximum(0, minimum(1, _STEEPNESS * (held / cache - _ONSET)))
+
 
 FORMS: Final = (
     ClosedForm(
-        name="spilled_share", expression=_spilled, unit="1", source=_OURS,
-        doc="Share of one kernel's traffic that goes to main memory when it runs again and again.",
-    ),
-    ClosedForm(
-        name="kernel_memory_s",
-        expression=traffic * (_spilled / (bandwidth_share * bandwidth) + (1 - _spilled) / (cache_ratio * bandwidth)),
-        unit="s", source=_OURS, doc="Time of one kernel's traffic, part of it from the cache.",
+        name="kernel_traffic",
+        expression=weights * _spilled(rotations * weights + activations) + activations * _spilled(weights + activations),
+        unit="B", source=_OURS,
+        doc="Bytes from main memory of one kernel that runs again and again, its weights alternating between several sets.",
     ),
     ClosedForm(
         name="network_traffic",
@@ -43,8 +44,8 @@ FORMS: Final = (
         doc="Bytes of a kernel in a network from main memory: activations, and its part of the weights, beyond the cache.",
     ),
     ClosedForm(
-        name="network_memory_s",
+        name="traffic_s",
         expression=traffic / (bandwidth_share * bandwidth) + (activations + weights - traffic) / (cache_ratio * bandwidth),
-        unit="s", source=_OURS, doc="Time of a kernel's bytes in a network: from main memory and from the cache.",
+        unit="s", source=_OURS, doc="Time of a kernel's bytes: from main memory and from the cache.",
     ),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -17,10 +17,12 @@ from .quantity import (
     Fraction,
     Frequency,
     Identifier,
+    Integral,
     Key,
     Length,
     Model,
     PowerPerRate,
+    ScoreWork,
     Share,
     Size,
     Source,
@@ -33,12 +35,22 @@ from .quantity import (
 Form = Literal["tiled", "systolic", "roof"]
 """How products are counted: in tiles and waves (GPUs), on systolic arrays, or as work over peak."""
 
-_PARTS: Final = ("form", "tile_set", "kernel", "network", "energy", "interval", "workspace")
+Operator = Literal["gemm", "prefill", "decode", "conv", "elementwise", "softmax", "norm"]
+"""Kernels that have constants of their own when they run by themselves."""
+
+Format = Dtype | Literal["fp8_block", "int8_weights"]
+"""A number format, or a recipe of formats: fp8 with a scale for each block, 8-bit weights with 16-bit activations."""
+
+SIXTEEN_BITS: Final = ("bf16", "fp16")
+GRAPH: Final = "graph"
+"""The runtime that everybody has: fused kernels launched from a graph, as TensorRT runs them."""
+
+_PARTS: Final = ("form", "tile_set", "network", "energy", "interval", "workspace")
 Names = Annotated[tuple[Identifier, ...], Tuple]
 
 
 class AppliesTo(Model):
-    """Which chips a calibration is for; every criterion that is given must hold."""
+    """Which chips a calibration is for; every criterion that is given must hold. Without any it is for all chips."""
 
     hardware: Names = ()
     kind: Annotated[tuple[Kind, ...], Tuple] = ()
@@ -71,22 +83,73 @@ class TileSet(Model):
     source: Key
 
 
-class Constants(Model):
-    """Constants of the form. `launch`, `wave_fill` and `split_cost` scale with `reference_clock` over the chip's clock."""
+class Product(Model):
+    """Constants of a matrix product in tiles and waves; docs/model.md has the form."""
 
-    launch: Time
-    reference_clock: Frequency | None = None
-    sustained: Fraction
-    bandwidth_share: Fraction
-    cache_ratio: Fraction
+    sustained: Fraction | None = None
+    bandwidth_share: Fraction | None = None
+    cache_ratio: Fraction | None = None
     feed: Feed | None = None
     wave_fill: Time | None = None
+    wave_sharing: Share | None = None
+    tile_drain: Share | None = None
     split_cost: Time | None = None
     overlap_loss: Share | None = None
     derating: Share | None = None
+
+
+class Constants(Product):
+    """Constants of whole networks. A `clocked` share of `launch`, `wave_fill` and `split_cost` scales with the clock."""
+
+    launch: Time
+    reference_clock: Frequency | None = None
+    clocked: Share | None = None
+    sustained: Fraction
+    bandwidth_share: Fraction
+    cache_ratio: Fraction
     attention: Fraction | None = None
+    softmax_work: ScoreWork | None = None
     power_exponent: Count | None = None
-    time_factor: Fraction | None = None
+
+
+class Correction(Model):
+    """The two numbers that a measured chip adds to its family's constants: a factor on the launch, and one on the time."""
+
+    launch_factor: Fraction
+    time_factor: Fraction
+
+
+class Residual(Model):
+    """How far measured times lie from the estimates of these constants, on points that the fit did not see."""
+
+    points: Annotated[int, Field(ge=1), Integral]
+    median: Share
+    mean: Share | None = None
+    bias: float | None = None
+    p10: Fraction | None = None
+    p90: Fraction | None = None
+
+
+class KernelConstants(Product):
+    """Constants of one operator in one number format, run by itself again and again, as a microbenchmark does."""
+
+    operator: Operator
+    format: Format
+    software: Text | None = None
+    launch: Time
+    host: Time | None = None
+    rotations: Annotated[int, Field(ge=1, le=64), Integral] = 1
+    quantize_share: Fraction | None = None
+    softmax_work: ScoreWork | None = None
+    tile_efficiency: Fraction | None = None
+    kv_factor: Fraction | None = None
+    slice_tokens: Count | None = None
+    walk: Time | None = None
+    winograd: Fraction | None = None
+    transform: Share | None = None
+    transform_weights: Share | None = None
+    host_sharpness: Count | None = None
+    residual: Residual | None = None
 
 
 class Energy(Model):
@@ -104,12 +167,28 @@ class Energy(Model):
 
 
 class Interval(Model):
-    """Measured over estimated time at the 10th and 90th percentile, and where that comes from."""
+    """Measured over estimated time at the 10th and 90th percentile, and where that comes from.
+
+    `launch_p10` and `launch_p90` are the same where launches take all of the time; between, the interval is a blend.
+    """
 
     level: Literal["chip measured", "sibling measured", "family prior", "unknown kind"]
     p10: Share
     p90: Share
+    launch_p10: Share | None = None
+    launch_p90: Share | None = None
     basis: Text
+
+
+class Runtime(Model):
+    """How a software runs a network: fused kernels from a graph, or operator by operator from a host."""
+
+    fused: bool = True
+    host: Time | None = None
+    host_sharpness: Count | None = None
+    device_share: Fraction | None = None
+    launch: Time | None = None
+    interval: Interval | None = None
 
 
 class Calibration(Model):
@@ -122,8 +201,11 @@ class Calibration(Model):
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
     form: Form | None = None
     tile_set: TileSet | None = None
-    kernel: Constants | None = None
+    kernel_tiles: TileSet | None = None
+    kernels: Annotated[tuple[KernelConstants, ...], Field(max_length=200), Tuple] = ()
     network: Constants | None = None
+    correction: Correction | None = None
+    runtimes: dict[Key, Runtime] = {}
     energy: Energy | None = None
     interval: Interval | None = None
     workspace: Size | None = None
@@ -137,11 +219,30 @@ class Resolved:
     ids: tuple[str, ...]
     form: Form
     tile_set: TileSet
-    kernel: Constants
+    kernel_tiles: TileSet
+    kernels: tuple[KernelConstants, ...]
     network: Constants
+    correction: Correction | None
+    runtimes: Mapping[str, Runtime]
     energy: Energy
     interval: Interval
     workspace: Size
+
+    def runs(self, runtime: str) -> bool:
+        """Return whether the chip's calibrations describe a runtime; a graph of fused kernels is always there."""
+        return runtime == GRAPH or runtime in self.runtimes
+
+    def kernel(self, operator: str, format_: str, software: str | None = None) -> KernelConstants | None:
+        """Return the constants of an operator in a number format, or None where none of its calibrations has any.
+
+        A chip's own come before its family's, those of the software asked for before others; a format that nobody
+        calibrated takes those of 16 bits.
+        """
+        for wanted in dict.fromkeys((format_, *SIXTEEN_BITS)):
+            found = [k for k in self.kernels if k.operator == operator and k.format == wanted]
+            if found:
+                return next((k for k in found if software is not None and k.software == software), found[0])
+        return None
 
 
 def resolve(chip: Accelerator, calibrations: Iterable[Calibration]) -> Resolved | None:
@@ -156,4 +257,11 @@ def resolve(chip: Accelerator, calibrations: Iterable[Calibration]) -> Resolved 
             return None
         parts[part] = getattr(owner, part)
         used[owner.id] = None
-    return Resolved(ids=tuple(used), **parts)
+    runtimes = {name: runtime for c in reversed(matching) for name, runtime in c.runtimes.items()}
+    kernel_tiles = next((c.kernel_tiles for c in matching if c.kernel_tiles is not None), parts["tile_set"])
+    corrected = next((c for c in matching if c.correction is not None), None)
+    used |= {} if corrected is None else {corrected.id: None}
+    return Resolved(
+        ids=tuple(used), runtimes=runtimes, kernel_tiles=kernel_tiles, correction=corrected and corrected.correction,
+        kernels=tuple(constants for c in matching for constants in c.kernels), **parts,
+    )  # fmt: skip

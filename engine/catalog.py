@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from .accelerator import Accelerator
-from .calibration import Calibration, Resolved, resolve
+from .calibration import GRAPH, Calibration, Resolved, resolve
 from .checks import check
 from .documents import Document, read_file, validate
 from .errors import Fault, SpecError, UnknownNameError, unknown
 from .machine import Machine, machine
 from .measurement import Measurement
 from .quantity import Model
+from .single import KernelMachine, kernel_machine
 from .workload import Workload
 
 KINDS: Final[dict[str, type[Model]]] = {
@@ -93,12 +94,21 @@ class Catalog:
         found = {chip.id: resolve(chip, self.calibrations) for chip in self.accelerators}
         return {name: constants for name, constants in found.items() if constants is not None}
 
-    def machine(self, hardware: str, dtype: str, *, kernel: bool = False) -> Machine:
-        """Return the machine of a chip and a number format. Raises UnknownNameError for a chip or a format it has not."""
+    def machine(self, hardware: str, dtype: str, runtime: str = GRAPH) -> Machine:
+        """Return the machine of a chip, a number format and a runtime. Raises UnknownNameError for one that it has not."""
         chip = self.accelerators[hardware]
         if dtype not in chip.peak_dense:
             raise unknown(f"peak of {hardware} in", dtype, chip.dtypes)
-        return machine(chip, self.constants[hardware], dtype, kernel=kernel)
+        return machine(chip, self.constants[hardware], dtype, runtime)
+
+    def kernel(self, hardware: str, operator: str, format_: str, software: str | None = None) -> KernelMachine | None:
+        """Return the machine of single kernels of a chip, or None where nothing calibrates the operator for it.
+
+        Raises UnknownNameError for a chip, or where it has no peak for the format.
+        """
+        chip, constants = self.accelerators[hardware], self.constants[hardware]
+        found = constants.kernel(operator, format_, software)
+        return None if found is None else kernel_machine(chip, constants, found, format_)
 
 
 def spec_files(directory: Path, folder: str) -> list[Path]:

@@ -77,8 +77,8 @@ def estimate(network: Network, machines: Sequence[Machine], batches: npt.ArrayLi
     grid = np.broadcast_to(np.asarray(batches, dtype=float), (len(machines), np.shape(batches)[-1]))
     rows: dict[str, Array] = {name: np.full(grid.shape, np.nan) for name in _COLUMNS}
     with np.errstate(all="ignore"):
-        for form in dict.fromkeys((m.form, m.tile_set) for m in machines):
-            chosen = [index for index, m in enumerate(machines) if (m.form, m.tile_set) == form]
+        for form in dict.fromkeys((m.form, m.tile_set, m.fused) for m in machines):
+            chosen = [index for index, m in enumerate(machines) if (m.form, m.tile_set, m.fused) == form]
             part = _evaluate(network, [machines[index] for index in chosen], grid[chosen])
             for name, values in part.items():
                 rows[name][chosen] = values
@@ -89,32 +89,6 @@ def estimate(network: Network, machines: Sequence[Machine], batches: npt.ArrayLi
 _COLUMNS: Final = (*(f.name for f in fields(Estimate) if f.name not in ("batch", "ladder_s")), *CAUSES)
 
 
-def kernel_latency_s(
-    kernels: Sequence[Cost], machines: Sequence[Machine], batches: npt.ArrayLike, *, quantized_from: float | None = None
-) -> Array:
-    """Return the time of each kernel run by itself, again and again [s]: shape (kernels, machines, batches).
-
-    The machines must be of one form and tile set, made with `kernel=True`. `quantized_from` is the size [B] of activations that
-    are quantized on the fly, in a pass of their own. Form: docs/model.md, "One kernel".
-    """
-    k, m = _Table(kernels, (-1, 1, 1)), _Table(machines, (1, -1, 1))
-    b = np.broadcast_to(np.asarray(batches, dtype=float), (len(machines), np.shape(batches)[-1]))[np.newaxis]
-    traffic = ((k.inputs + k.outputs) * b + k.weights) * m.element_bytes
-    with np.errstate(all="ignore"):
-        memory_s = forms.kernel_memory_s(
-            traffic=traffic, footprint=traffic, cache=m.cache, bandwidth=m.bandwidth, bandwidth_share=m.bandwidth_share,
-            cache_ratio=m.cache_ratio,
-        )  # fmt: skip
-        compute_s = _compute(kernels, machines[0], k, m, b)["full"]
-        seconds = forms.kernel_s(launch=m.launch, compute_s=compute_s, memory_s=memory_s, overlap_loss=m.overlap_loss)
-        if quantized_from is not None:
-            seconds = seconds + forms.quantize_s(
-                launch=m.launch, rows=k.rows * b, channels=k.channels, taps=k.taps, source_bytes=quantized_from,
-                operand_bytes=m.element_bytes, bandwidth=m.bandwidth, bandwidth_share=m.bandwidth_share,
-            )  # fmt: skip
-    return np.asarray(seconds, dtype=float)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Breakdown:
     """What each unique kernel of a network takes: arrays of shape (kernels, machines, batches)."""
@@ -122,6 +96,7 @@ class Breakdown:
     count: Array
     traffic: Array
     compute: Mapping[str, Array]
+    launch_s: Array
     memory_s: Array
     seconds: Array
     energy_j: Array
@@ -131,12 +106,17 @@ class Breakdown:
         return np.asarray((self.count * values).sum(axis=0), dtype=float)
 
 
-def breakdown(network: Network, machines: Sequence[Machine], batch: Array) -> Breakdown:
-    """Return the parts of the estimate, kernel by kernel, in the order of `network.unique_kernels`.
+def kernels_on(network: Network, machine: Machine) -> tuple[tuple[Cost, int], ...]:
+    """Return each different kernel of a network as a machine's runtime launches it, with how often it does."""
+    return network.unique_kernels if machine.fused else network.unique_unfused
 
-    The machines must be of one form and tile set; `batch` has shape (machines, batches).
+
+def breakdown(network: Network, machines: Sequence[Machine], batch: Array) -> Breakdown:
+    """Return the parts of the estimate, kernel by kernel, in the order of `kernels_on(network, machines[0])`.
+
+    The machines must be of one form, tile set and way of running kernels; `batch` has shape (machines, batches).
     """
-    kernels, counts = zip(*network.unique_kernels, strict=True)
+    kernels, counts = zip(*kernels_on(network, machines[0]), strict=True)
     k, m, b = _Table(kernels, (-1, 1, 1)), _Table(machines, (1, -1, 1)), batch[np.newaxis]
     count = np.array(counts, dtype=float).reshape(-1, 1, 1)
     traffic, memory_s = _memory(k, count, m, b)
@@ -146,6 +126,7 @@ def breakdown(network: Network, machines: Sequence[Machine], batch: Array) -> Br
         count=count,
         traffic=traffic,
         compute=compute,
+        launch_s=m.launch * np.ones_like(memory_s),
         memory_s=memory_s,
         seconds=forms.kernel_s(launch=m.launch, compute_s=compute["full"], memory_s=memory_s, overlap_loss=m.overlap_loss),
         energy_j=forms.dynamic_energy_j(work=k.work_done * b, flop_j=flop_j, traffic=traffic, byte_j=m.byte_j),
@@ -160,10 +141,14 @@ def _evaluate(network: Network, machines: Sequence[Machine], batch: Array) -> di
     power_s = forms.power_limit_s(dynamic_j=energy, idle_w=flat.idle_w, tdp_w=flat.tdp_w)
     sequence_s = flat.time_factor * parts.total(parts.seconds)
     limited = forms.power_limited_s(sequence_s=sequence_s, power_s=power_s, sharpness=flat.power_exponent)
+    host_s = flat.host * network.launches * np.ones_like(limited)
+    hosted = np.where(host_s > 0, forms.host_limited_s(device_s=limited, host_s=host_s, sharpness=flat.host_sharpness), limited)
     ladder = _ladder(parts, _Table(machines, (1, -1, 1)))
-    ladder |= {"sustained": sequence_s, "power_cap": limited, "bound_clamp": bound}
-    latency = np.maximum(limited, bound)
-    return _results(network, flat, batch, bound, energy, latency) | _climb(ladder, latency)
+    ladder["dispatch"] = np.maximum(ladder["dispatch"], host_s)
+    ladder |= {"sustained": np.maximum(sequence_s, host_s), "power_cap": hosted, "bound_clamp": bound}
+    latency = np.maximum(hosted, bound)
+    launches_s = np.minimum(latency, np.maximum(flat.time_factor * parts.total(parts.launch_s), host_s))
+    return _results(network, flat, batch, bound, energy, latency, launches_s) | _climb(ladder, latency)
 
 
 def _memory(k: Any, count: Array, m: Any, b: Array) -> tuple[Any, Any]:
@@ -172,7 +157,7 @@ def _memory(k: Any, count: Array, m: Any, b: Array) -> tuple[Any, Any]:
     weights = k.weights * m.element_bytes
     all_weights = np.maximum((k.weights * count).sum(), 1.0) * m.element_bytes
     traffic = forms.network_traffic(activations=activations, weights=weights, all_weights=all_weights, cache=m.cache)
-    seconds = forms.network_memory_s(
+    seconds = forms.traffic_s(
         activations=activations, weights=weights, traffic=traffic, bandwidth=m.bandwidth,
         bandwidth_share=m.bandwidth_share, cache_ratio=m.cache_ratio,
     )  # fmt: skip
@@ -213,8 +198,10 @@ def _tiled(size: Mapping[str, Any], tile_set: TileSet, m: Any) -> dict[str, Arra
     for index, ((tile_rows, tile_columns), split) in enumerate(options):
         seconds = forms.tiled_s(
             **size, tile_rows=float(tile_rows), tile_columns=float(tile_columns), split=float(split), units=m.units,
-            bandwidth=m.bandwidth, cache_ratio=m.cache_ratio, clock=m.clock, derating=m.derating, feed=m.feed,
-            operand_bytes=m.element_bytes, split_cost=m.split_cost, sustained=m.sustained, wave_fill=m.wave_fill,
+            bandwidth=m.bandwidth, cache_ratio=m.cache_ratio, derating=m.derating, feed=m.feed, operand_bytes=m.element_bytes,
+            weight_bytes=m.element_bytes, result_bytes=m.element_bytes, reference_peak=m.reference_peak,
+            split_cost=m.split_cost, sustained=m.sustained, tile_drain=m.tile_drain, wave_fill=m.wave_fill,
+            wave_sharing=m.wave_sharing,
         )  # fmt: skip
         better = ~(seconds >= best)
         best, choice = np.where(better, seconds, best), np.where(better, index, choice)
@@ -223,7 +210,7 @@ def _tiled(size: Mapping[str, Any], tile_set: TileSet, m: Any) -> dict[str, Arra
     return {
         "full": best,
         "padded": forms.tiled_padded_s(**size, **chosen),
-        "waves": forms.tiled_waves_s(**size, **chosen, units=m.units),
+        "waves": forms.tiled_waves_s(**size, **chosen, units=m.units, wave_sharing=m.wave_sharing),
     }
 
 
@@ -240,7 +227,9 @@ def _attention(size: Mapping[str, Any], kind: Machine, m: Any, work: Array) -> d
     common = {"rows": size["rows"], "peak": m.peak, "query_tile": kind.tile_set.query_tile.si, "work": work}
     waves = {**common, "groups": size["groups"], "units": m.units}
     return {
-        "full": forms.attention_s(**waves, sustained=m.attention),
+        "full": forms.attention_s(
+            **waves, sustained=m.attention, channels=size["channels"], softmax_work=m.softmax_work, vector_peak=m.vector_peak
+        ),
         "padded": forms.attention_padded_s(**common),
         "waves": forms.attention_waves_s(**waves),
     }
@@ -265,7 +254,7 @@ def _ladder(parts: Breakdown, m: Any) -> dict[str, Array]:
         "dimension_fit": parts.total(np.maximum(compute["padded"], memory)),
         "unit_allocation": parts.total(np.maximum(compute["waves"], memory)),
     }
-    return rungs | {"dispatch": rungs["unit_allocation"] + parts.total(m.launch * np.ones_like(memory))}
+    return rungs | {"dispatch": rungs["unit_allocation"] + parts.total(parts.launch_s)}
 
 
 def _climb(ladder: Mapping[str, Array], latency: Array) -> dict[str, Array]:
@@ -279,7 +268,9 @@ def _climb(ladder: Mapping[str, Array], latency: Array) -> dict[str, Array]:
     return added
 
 
-def _results(network: Network, m: Any, batch: Array, bound: Array, dynamic_j: Array, latency: Array) -> dict[str, Array]:
+def _results(
+    network: Network, m: Any, batch: Array, bound: Array, dynamic_j: Array, latency: Array, launches_s: Array
+) -> dict[str, Array]:
     work = network.work * batch
     energy = forms.energy_j(idle_w=m.idle_w, latency=latency, dynamic_j=dynamic_j)
     elements = network.weights + (network.input_elements + network.output_elements) * batch
@@ -291,9 +282,9 @@ def _results(network: Network, m: Any, batch: Array, bound: Array, dynamic_j: Ar
     stored = network.parameters + network.peak_activation_elements * batch
     return {
         "latency_lower_bound_s": bound,
-        "latency_p10_s": np.maximum(bound, latency * m.ratio_p10),
+        "latency_p10_s": np.clip(_percentile(latency, launches_s, m.ratio_p10, m.launch_ratio_p10), bound, latency),
         "latency_estimate_s": latency,
-        "latency_p90_s": latency * m.ratio_p90,
+        "latency_p90_s": np.maximum(latency, _percentile(latency, launches_s, m.ratio_p90, m.launch_ratio_p90)),
         "throughput_per_s": batch / latency,
         "throughput_upper_bound_per_s": batch / bound,
         "energy_per_inference_j": energy / batch,
@@ -304,3 +295,8 @@ def _results(network: Network, m: Any, batch: Array, bound: Array, dynamic_j: Ar
         "mbu": forms.mbu(traffic=elements * m.element_bytes, latency=latency, bandwidth=m.bandwidth),
         "memory_bytes": stored * m.element_bytes + m.workspace,
     }
+
+
+def _percentile(latency: Array, launches_s: Array, ratio: Array, launch_ratio: Array) -> Array:
+    percentile: Array = forms.interval_s(latency=latency, launches_s=launches_s, ratio=ratio, launch_ratio=launch_ratio)
+    return percentile

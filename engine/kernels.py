@@ -1,8 +1,8 @@
 """What one kernel takes on one chip, in symbols: tiles and waves on GPUs, weight-stationary systolic arrays, attention.
 
 Source: this project's own form (docs/model.md); tile and wave quantization as in NVIDIA's "Matrix Multiplication Background"
-user's guide, split-K as CUTLASS runs it, FlashAttention's tiling of queries (Dao 2023), the systolic array of the TPU
-(Jouppi et al., ISCA 2017).
+user's guide, split-K as CUTLASS runs it, FlashAttention's tiling of queries (Dao 2023), Winograd's minimal filtering (Lavin,
+Gray, CVPR 2016), the systolic array of the TPU (Jouppi et al., ISCA 2017).
 """
 
 from __future__ import annotations
@@ -17,52 +17,92 @@ from .symbols import (
     array_columns,
     array_rows,
     bandwidth,
+    bandwidth_share,
     cache_ratio,
     channels,
     clock,
+    clock_reference,
+    clocked,
     columns,
     compute_s,
     derating,
     feed,
+    group_rows,
     groups,
+    halvings,
+    head_dim,
+    heads,
+    kv_heads,
     launch,
+    launch_fitted,
     memory_s,
     operand_bytes,
+    outputs_side,
     overlap_loss,
     peak,
     query_tile,
+    reference_peak,
+    result_bytes,
     rows,
+    sequences,
+    slice_tokens,
+    softmax_work,
     split,
     split_cost,
     sustained,
     taps,
     tile_columns,
+    tile_drain,
+    tile_efficiency,
     tile_rows,
+    tokens,
+    transform,
+    transform_weights,
     units,
+    vector_peak,
+    walk,
     wave_fill,
+    wave_sharing,
+    weight_bytes,
     work,
 )
 
 _OURS: Final = "this project, docs/model.md"
 _JOUPPI: Final = "Jouppi et al., ISCA 2017; docs/model.md"
+_DAO: Final = "Dao 2023, arXiv 2307.08691; docs/model.md"
+_LAVIN: Final = "Lavin, Gray, CVPR 2016; docs/model.md"
 _STEP: Final = 64
 """Contraction elements that a tile takes at a time."""
 _LONG: Final = sp.Rational(1, 1000)
 """Kernels of 1 ms and more run at the fully derated clock [s]."""
-_RESULT_BYTES: Final = 4
+_PARTIAL_BYTES: Final = 4
 """Split contractions exchange partial sums in 32 bits [B]."""
+_WALKED: Final = 128
+"""Tokens, and features of a head, that `walk` is the time of."""
+_WINOGRAD_TILE: Final = 4
+_WINOGRAD_PRODUCTS: Final = 36
+"""F(4x4, 3x3): tiles of 4 x 4 results, each 36 products of channels."""
+_WINOGRAD_TAPS: Final = 9
+
+
+def _waves(tiles: sp.Expr) -> sp.Expr:
+    """Return the waves that tiles take on the units: whole ones, but for the share of the last that idle units take over."""
+    filled = tiles / units
+    return (1 - wave_sharing) * sp.ceiling(filled) + wave_sharing * maximum(1, filled)
+
 
 _contraction = alignment * sp.ceiling(channels / alignment) * taps
 _slice = _STEP * sp.ceiling(_contraction / (_STEP * split))
 _tiles = sp.ceiling(rows / tile_rows) * sp.ceiling(columns / tile_columns) * groups * split
-_waves = sp.ceiling(_tiles / units)
+_tiled_waves = _waves(_tiles)
 _tile_work = 2 * tile_rows * tile_columns * _slice
 _work = 2 * rows * columns * channels * taps * groups
-_multiply = maximum(
-    _tile_work * units / (sustained * peak), (tile_rows + tile_columns) * operand_bytes * _slice / (feed * clock)
-)
+_fed = (tile_rows * operand_bytes + tile_columns * weight_bytes) * _slice * units / (feed * reference_peak)
+_derated = 1 + derating * minimum(1, _work / peak / _LONG)
+_multiply = maximum(_tile_work * units / (sustained * peak), _fed)
+_drain = tile_drain * tile_rows * tile_columns * result_bytes * units / (cache_ratio * bandwidth)
 _exchange = sp.Piecewise(
-    (split_cost + _RESULT_BYTES * split * rows * columns * groups / (cache_ratio * bandwidth), split > 1), (0, True)
+    (split_cost + _PARTIAL_BYTES * split * rows * columns * groups / (cache_ratio * bandwidth), split > 1), (0, True)
 )
 
 _array_tiles = sp.ceiling(channels * taps / array_rows) * sp.ceiling(columns / array_columns) * groups
@@ -75,6 +115,21 @@ _query_tile = minimum(query_tile, 16 * sp.ceiling(rows / 16))
 _attention_tiles = groups * sp.ceiling(rows / _query_tile)
 _attention_waves = sp.ceiling(_attention_tiles / units) * units / _attention_tiles
 _attention_padding = sp.ceiling(rows / _query_tile) * _query_tile / rows
+_scores = work / (4 * channels)
+
+_blocks = sp.ceiling(tokens / query_tile)
+_prefill_waves = _waves(sequences * heads * _blocks)
+_score_s = 4 * head_dim / (sustained * tile_efficiency**halvings * peak) + softmax_work / vector_peak
+_longest_scores = maximum(_prefill_waves * query_tile**2 * (_blocks + 1) / 2, query_tile**2 * _blocks)
+
+_decode_work = 4 * sequences * maximum(heads, group_rows * kv_heads) * head_dim * tokens
+_walk_s = walk * minimum(tokens, slice_tokens) * head_dim / _WALKED**2
+_queue_s = maximum(0, sequences * kv_heads / units - 1) * wave_fill
+
+_winograd_tiles = sequences * sp.ceiling(outputs_side / _WINOGRAD_TILE) ** 2
+_image = sequences * outputs_side**2 * (channels + columns)
+_transformed = _WINOGRAD_PRODUCTS * _winograd_tiles * (channels + columns)
+_transformed_weights = (_WINOGRAD_PRODUCTS + _WINOGRAD_TAPS) * channels * columns
 
 FORMS: Final = (
     ClosedForm(
@@ -83,7 +138,7 @@ FORMS: Final = (
     ),
     ClosedForm(
         name="tiled_s",
-        expression=(1 + derating * minimum(1, _work / peak / _LONG)) * (_waves * (_multiply + wave_fill) + _exchange),
+        expression=_derated * (_tiled_waves * (_multiply + wave_fill + _drain) + _exchange),
         unit="s", source=_OURS, doc="Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles.",
     ),
     ClosedForm(
@@ -91,7 +146,7 @@ FORMS: Final = (
         doc="The same at the peak, padded to whole tiles only.",
     ),
     ClosedForm(
-        name="tiled_waves_s", expression=_waves * units * _tile_work / peak, unit="s", source=_OURS,
+        name="tiled_waves_s", expression=_tiled_waves * units * _tile_work / peak, unit="s", source=_OURS,
         doc="The same at the peak, padded to whole tiles and whole waves.",
     ),
     ClosedForm(
@@ -107,8 +162,10 @@ FORMS: Final = (
         doc="The same at the peak, with whole passes over all arrays.",
     ),
     ClosedForm(
-        name="attention_s", expression=work / (sustained * peak) * _attention_padding * _attention_waves,
-        unit="s", source=_OURS, doc="Arithmetic of fused attention in whole waves of query tiles.",
+        name="attention_s",
+        expression=(work / (sustained * peak) + _scores * softmax_work / vector_peak) * _attention_padding * _attention_waves,
+        unit="s", source=_OURS,
+        doc="Fused attention in whole waves of query tiles: products, and the vector work of its scores.",
     ),
     ClosedForm(
         name="attention_padded_s", expression=work / peak * _attention_padding, unit="s", source=_OURS,
@@ -117,6 +174,29 @@ FORMS: Final = (
     ClosedForm(
         name="attention_waves_s", expression=work / peak * _attention_padding * _attention_waves, unit="s", source=_OURS,
         doc="The same at the peak, padded to whole query tiles and waves.",
+    ),
+    ClosedForm(
+        name="launch_s",
+        expression=launch_fitted * (1 - clocked + clocked * clock_reference / clock), unit="s", source=_OURS,
+        doc="Launch, drain and fill of one kernel; a share of it is spent in clock cycles.",
+    ),
+    ClosedForm(
+        name="prefill_s", expression=_longest_scores * units * _score_s + _prefill_waves * wave_fill, unit="s", source=_DAO,
+        doc="Causal attention of a prompt in tiles of queries; the tile of the last queries is the longest.",
+    ),
+    ClosedForm(
+        name="decode_arithmetic_s", expression=_decode_work / (sustained * peak), unit="s", source=_DAO,
+        doc="Arithmetic of attention over cached keys and values, for one new token of each sequence.",
+    ),
+    ClosedForm(
+        name="decode_walk_s", expression=_walk_s + _queue_s, unit="s", source=_DAO,
+        doc="What decoding takes besides: one unit walks its slice of the cache, and heads beyond the units queue.",
+    ),
+    ClosedForm(
+        name="winograd_transforms_s",
+        expression=operand_bytes * (_image + transform * _transformed + transform_weights * _transformed_weights)
+        / (bandwidth_share * bandwidth),
+        unit="s", source=_LAVIN, doc="The passes that transform image, weights and result of a 3 x 3 convolution.",
     ),
     ClosedForm(
         name="kernel_s",

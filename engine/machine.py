@@ -1,4 +1,4 @@
-"""A machine: one chip with one number format, its published figures and its calibrated constants resolved to SI numbers."""
+"""A machine: one chip with one number format and one runtime, its figures and calibrated constants resolved to SI numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from . import _compiled as forms
 from .accelerator import DTYPE_BYTES, Accelerator
-from .calibration import Constants, Resolved, TileSet
+from .calibration import GRAPH, Constants, Interval, Product, Resolved, Runtime, TileSet
+from .errors import unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,17 +18,20 @@ class Machine:
 
     hardware: str
     dtype: str
+    runtime: str
     form: str
     tile_set: TileSet
+    fused: bool
     element_bytes: float
     peak: float
     peak_max: float
+    reference_peak: float
+    vector_peak: float
     bandwidth: float
     bound_bandwidth: float
     on_chip: float
     cache: float
     units: float
-    clock: float
     array_rows: float
     array_columns: float
     capacity: float
@@ -46,71 +50,119 @@ class Machine:
     cache_ratio: float
     feed: float
     wave_fill: float
+    wave_sharing: float
+    tile_drain: float
     split_cost: float
     overlap_loss: float
     derating: float
     attention: float
+    softmax_work: float
     power_exponent: float
     time_factor: float
+    host: float
+    host_sharpness: float
     ratio_p10: float
     ratio_p90: float
+    launch_ratio_p10: float
+    launch_ratio_p90: float
+    level: str
     assumed: tuple[str, ...]
 
 
-def machine(chip: Accelerator, constants: Resolved, dtype: str, *, kernel: bool = False) -> Machine:
-    """Return the machine of a chip and a number format; `kernel` takes the constants of single kernels."""
-    part = constants.kernel if kernel else constants.network
+def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = GRAPH) -> Machine:
+    """Return the machine of a chip, a number format and a runtime. Raises UnknownNameError for a runtime it has not."""
+    profile = _profile(chip, constants, runtime)
+    part = constants.network
     peak = chip.peak_dense[dtype].si  # type: ignore[index]
-    bandwidth = _si(chip.memory.bandwidth)
+    bandwidth = si_of(chip.memory.bandwidth)
     bound_known = chip.on_chip_bytes is not None and chip.memory.bandwidth is not None
-    power = _power(chip, constants)
+    interval = profile.interval or constants.interval
     return Machine(
-        hardware=chip.id, dtype=dtype, form=constants.form, tile_set=constants.tile_set,
-        element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype), bandwidth=bandwidth,
+        hardware=chip.id, dtype=dtype, runtime=runtime, form=constants.form, tile_set=constants.tile_set, fused=profile.fused,
+        element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype),
+        reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s, bandwidth=bandwidth,
         bound_bandwidth=bandwidth if bound_known else 1.0,
         on_chip=chip.on_chip_bytes if bound_known and chip.on_chip_bytes is not None else math.inf,
-        cache=chip.cache_bytes or 1.0, units=_si(chip.parallel_units), clock=chip.clock_hz(dtype) or math.nan,
-        array_rows=_si(chip.matrix_array and chip.matrix_array.rows),
-        array_columns=_si(chip.matrix_array and chip.matrix_array.columns),
-        capacity=_si(chip.memory.capacity), workspace=constants.workspace.si,
+        cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
+        array_rows=si_of(chip.matrix_array and chip.matrix_array.rows),
+        array_columns=si_of(chip.matrix_array and chip.matrix_array.columns),
+        capacity=si_of(chip.memory.capacity), workspace=constants.workspace.si,
         flop_j=_flop_energy(chip, constants, dtype), conv_factor=constants.energy.conv_factor.si,
         byte_j=constants.energy.byte.si,
-        floor_w=_si(chip.energy_floors and chip.energy_floors.power),
-        floor_flop_j=_si(chip.energy_floors and chip.energy_floors.flop),
-        floor_byte_j=_si(chip.energy_floors and chip.energy_floors.byte),
-        ratio_p10=constants.interval.p10.si, ratio_p90=constants.interval.p90.si,
-        **_constants(part, chip.clock_hz(dtype)), **power,
+        floor_w=si_of(chip.energy_floors and chip.energy_floors.power),
+        floor_flop_j=si_of(chip.energy_floors and chip.energy_floors.flop),
+        floor_byte_j=si_of(chip.energy_floors and chip.energy_floors.byte),
+        attention=si_of(part.attention, part.sustained.si), softmax_work=si_of(part.softmax_work, 0.0),
+        power_exponent=si_of(part.power_exponent, 1.0),
+        host=si_of(profile.host, 0.0), host_sharpness=si_of(profile.host_sharpness, 1.0),
+        level=interval.level,
+        **product_constants(part), **_times(chip, constants, profile, dtype), **_power(chip, constants), **_ratios(interval),
     )  # fmt: skip
 
 
-def _si(quantity: Any, default: float = math.nan) -> float:
+def _profile(chip: Accelerator, constants: Resolved, runtime: str) -> Runtime:
+    if runtime == GRAPH:
+        return constants.runtimes.get(GRAPH, Runtime())
+    if runtime not in constants.runtimes:
+        raise unknown(f"runtime of {chip.id}", runtime, [GRAPH, *constants.runtimes])
+    return constants.runtimes[runtime]
+
+
+def si_of(quantity: Any, default: float = math.nan) -> float:
+    """Return a quantity in its base unit, or the default where it is None."""
     return default if quantity is None else float(quantity.si)
 
 
-def _constants(part: Constants, clock: float | None) -> dict[str, Any]:
-    """Return the constants in SI; costs that are spent in cycles grow where the clock is lower than the reference."""
-    reference = _si(part.reference_clock)
-    scale = reference / clock if part.reference_clock is not None and clock else 1.0
+def product_constants(part: Product) -> dict[str, float]:
+    """Return the constants of matrix products that are no times."""
     return {
-        "launch": part.launch.si * scale,
-        "sustained": part.sustained.si,
-        "bandwidth_share": part.bandwidth_share.si,
-        "cache_ratio": part.cache_ratio.si,
-        "feed": _si(part.feed, math.inf),
-        "wave_fill": _si(part.wave_fill, 0.0) * scale,
-        "split_cost": _si(part.split_cost, 0.0) * scale,
-        "overlap_loss": _si(part.overlap_loss, 0.0),
-        "derating": _si(part.derating, 0.0),
-        "attention": _si(part.attention, part.sustained.si),
-        "power_exponent": _si(part.power_exponent, 1.0),
-        "time_factor": _si(part.time_factor, 1.0),
+        "sustained": si_of(part.sustained),
+        "bandwidth_share": si_of(part.bandwidth_share),
+        "cache_ratio": si_of(part.cache_ratio),
+        "feed": si_of(part.feed, math.inf),
+        "wave_sharing": si_of(part.wave_sharing, 0.0),
+        "tile_drain": si_of(part.tile_drain, 0.0),
+        "overlap_loss": si_of(part.overlap_loss, 0.0),
+        "derating": si_of(part.derating, 0.0),
+    }
+
+
+def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str) -> dict[str, float]:
+    """Return the constants that are times, at the clock of the chip, with what a measurement of it or a runtime changes."""
+    part, correction = constants.network, constants.correction
+    scale = _clock_scale(part, chip.clock_hz(dtype))
+    launch = scale * (part.launch.si if profile.launch is None else profile.launch.si)
+    return {
+        "launch": launch * si_of(correction and correction.launch_factor, 1.0),
+        "wave_fill": scale * si_of(part.wave_fill, 0.0),
+        "split_cost": scale * si_of(part.split_cost, 0.0),
+        "time_factor": si_of(correction and correction.time_factor, 1.0) / si_of(profile.device_share, 1.0),
+    }
+
+
+def _clock_scale(part: Constants, clock: float | None) -> float:
+    """Return how much longer a launch takes than where it was fitted: a share of it is spent in clock cycles."""
+    if part.reference_clock is None or clock is None:
+        return 1.0
+    clocked = si_of(part.clocked, 1.0)
+    return float(forms.launch_s(launch_fitted=1.0, clocked=clocked, clock_reference=part.reference_clock.si, clock=clock))
+
+
+def _ratios(interval: Interval) -> dict[str, float]:
+    """Return the ratios of the interval; without ratios of their own launches have those of all else."""
+    p10, p90 = interval.p10.si, interval.p90.si
+    return {
+        "ratio_p10": p10,
+        "ratio_p90": p90,
+        "launch_ratio_p10": si_of(interval.launch_p10, p10),
+        "launch_ratio_p90": si_of(interval.launch_p90, p90),
     }
 
 
 def _power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
     """Return power limit and idle power [W], assumed by family where the maker publishes none, and what was assumed."""
     assumed = []
-    tdp, idle = _si(chip.tdp), _si(chip.idle_power)
+    tdp, idle = si_of(chip.tdp), si_of(chip.idle_power)
     if math.isnan(tdp):
         narrow = [rate.si for dtype, rate in chip.peak_dense.items() if DTYPE_BYTES[dtype] <= DTYPE_BYTES["bf16"]]
         tdp = constants.energy.tdp_per_peak.si * min(narrow, default=math.nan)
@@ -129,9 +181,9 @@ def _flop_energy(chip: Accelerator, constants: Resolved, dtype: str) -> float:
     return float(
         forms.flop_energy_j(
             flop_j_reference=energy.flop.si,
-            node=_si(chip.process_node, energy.assumed_node.si),
+            node=si_of(chip.process_node, energy.assumed_node.si),
             node_reference=energy.reference_node.si,
             node_exponent=energy.node_exponent.si,
-            kind_factor=_si(energy.dtype_factor.get(dtype)),  # type: ignore[call-overload]
+            kind_factor=si_of(energy.dtype_factor.get(dtype)),  # type: ignore[call-overload]
         )
     )

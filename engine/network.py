@@ -81,9 +81,28 @@ class Network:
     input_needs: float
 
     @cached_property
+    def unfused(self) -> tuple[Kernel, ...]:
+        """Return the kernels of a framework that launches operator by operator; views are free there, too."""
+        return tuple(
+            Kernel(name=node.name, operators=(node.name,), cost=node.operator.unfused(node.cost))
+            for node in self.nodes
+            if node.cost.kind != "view"
+        )
+
+    @cached_property
+    def launches(self) -> int:
+        """Return how many operators such a framework launches for one pass."""
+        return sum(node.operator.launches for node in self.nodes if node.cost.kind != "view")
+
+    @cached_property
     def unique_kernels(self) -> tuple[tuple[Cost, int], ...]:
         """Return each different cost once, with how many kernels have it."""
         return tuple(Counter(kernel.cost for kernel in self.kernels).items())
+
+    @cached_property
+    def unique_unfused(self) -> tuple[tuple[Cost, int], ...]:
+        """Return the same for the kernels that are not fused."""
+        return tuple(Counter(kernel.cost for kernel in self.unfused).items())
 
     @property
     def work(self) -> float:

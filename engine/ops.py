@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Discriminator, Field, Tag
@@ -133,8 +133,15 @@ class Operator(Model):
     epilogue: ClassVar[bool] = False
     """Whether it can ride on the kernel that produces its input, at no trip of its own."""
 
+    launches: ClassVar[int] = 1
+    """How many operators an eager framework launches for it, one after the other."""
+
     name: NodeName | None = None
     inputs: Annotated[tuple[NodeName, ...], Tuple] = ()
+
+    def unfused(self, cost: Cost) -> Cost:
+        """Return the cost where every intermediate result of it goes to memory and back: by default the same."""
+        return cost
 
     @abstractmethod
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
@@ -315,9 +322,11 @@ class MatMul(Operator):
 class Attention(Operator):
     """Fused scaled-dot-product attention over one projected tensor, tokens x (heads + 2*kv_heads)*head_dim.
 
-    `context` tokens stand in the key-value cache before the tokens of this pass.
+    `context` tokens stand in the key-value cache before the tokens of this pass. Unfused it is what a framework launches: heads
+    split off and merged again, two products, scaling, mask, softmax.
     """
 
+    launches: ClassVar[int] = 8
     op: Literal["attention"]
     heads: Dim
     kv_heads: Dim | None = None
@@ -354,6 +363,11 @@ class Attention(Operator):
             inputs=_elements(inputs[0]) + cached, outputs=_elements(output),
             rows=tokens, columns=tokens + context, channels=head_dim, groups=heads, shared=False,
         )  # fmt: skip
+
+    def unfused(self, cost: Cost) -> Cost:
+        """Return the cost with the scores written and read twice, and query, key and value, and the result, copied."""
+        scores, copies = 2 * cost.groups * cost.rows * cost.columns, 3 * cost.outputs
+        return replace(cost, inputs=cost.inputs + scores + copies, outputs=cost.outputs + scores + copies)
 
     def least_work(self, cost: Cost, need: Need) -> float:
         """Return the score pairs of the needed queries; with a causal mask the first queries have the fewest."""

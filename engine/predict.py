@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from .accelerator import Accelerator
-from .calibration import Resolved
+from .calibration import GRAPH
 from .catalog import Catalog, load
 from .compiled import CAUSES, Estimate, estimate
 from .errors import DomainError
@@ -42,11 +42,13 @@ def predict(
     dtypes: Sequence[str] = (),
     *,
     sizes: Mapping[str, int] | None = None,
+    runtime: str = GRAPH,
     catalog: Catalog | None = None,
 ) -> list[dict[str, Any]]:
     """Return one row for every accelerator, number format and batch; a value that follows from an unknown is None.
 
-    Without `dtypes`, every format of each chip. Times are in s, energies in J, memory in B.
+    Without `dtypes`, every format of each chip. `runtime` is "graph" for fused kernels launched from a graph, "eager" for a
+    framework that launches operator by operator. Times are in s, energies in J, memory in B.
     Raises UnknownNameError for a name of no spec, GraphError for a size, DomainError for a batch below 1.
 
     >>> row = predict("resnet50", ["nvidia-h100-sxm"], [1], ["int8"])[0]
@@ -58,7 +60,9 @@ def predict(
             raise DomainError(f"batch {batch!r} is no whole number from 1 to {MAX_BATCH}")
     specs = load() if catalog is None else catalog
     network = build(specs.workloads[workload] if isinstance(workload, str) else workload, sizes)
-    machines = [specs.machine(chip, dtype) for chip in accelerators for dtype in dtypes or specs.accelerators[chip].dtypes]
+    machines = [
+        specs.machine(chip, dtype, runtime) for chip in accelerators for dtype in dtypes or specs.accelerators[chip].dtypes
+    ]
     if not machines or not batches:
         return []
     points = estimate(network, machines, np.array(batches, dtype=float))
@@ -77,10 +81,11 @@ def row(network: Network, machine: Machine, points: Estimate, place: tuple[int, 
         "workload": network.id,
         "hardware": machine.hardware,
         "dtype": machine.dtype,
+        "runtime": machine.runtime,
         "batch": int(points.batch[place]),
         **figures,
         "memory_capacity_bytes": known(machine.capacity),
-        "confidence": confidence(chip, specs.constants[chip.id]),
+        "confidence": confidence(chip, machine.level),
         **{f"waterfall_share_{cause}": share for cause, _, share in waterfall(points, place)},
     }
 
@@ -96,6 +101,6 @@ def known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def confidence(chip: Accelerator, constants: Resolved) -> str:
+def confidence(chip: Accelerator, level: str) -> str:
     """Return what an estimate on a chip rests on: "modelled" for a chip without silicon, else the level of its interval."""
-    return "modelled" if chip.confidence == "modelled" else constants.interval.level
+    return "modelled" if chip.confidence == "modelled" else level

@@ -112,12 +112,21 @@ class PerClock(Quantity):
 
 
 class Feed(Quantity):
-    """A operand feed per clock and parallel unit."""
+    """Operand bytes that a parallel unit takes in per FLOP of its 16-bit peak."""
 
     dimension: ClassVar[str] = "feed"
 
     value: Annotated[float, Field(gt=0)]
-    unit: Literal["B/clk"]
+    unit: Literal["B/FLOP"]
+
+
+class ScoreWork(Quantity):
+    """The vector arithmetic of one attention score."""
+
+    dimension: ClassVar[str] = "score_work"
+
+    value: Annotated[float, Field(ge=0)]
+    unit: Literal["FLOP"]
 
 
 class Count(Quantity):

@@ -18,7 +18,7 @@ accelerator calibration measurement
 ops blocks
 workload
 network
-codegen _compiled machine compiled solve
+codegen _compiled machine single compiled solve
 documents checks
 catalog
 predict

@@ -20,20 +20,27 @@ FORMS = {form.name: form for form in codegen.FORMS}
 _WHOLE = {
     "rows": 5000, "columns": 5000, "channels": 5000, "taps": 49, "groups": 64, "tile_rows": 256, "tile_columns": 256,
     "split": 8, "alignment": 64, "units": 256, "array_rows": 256, "array_columns": 256, "query_tile": 256,
+    "sequences": 256, "tokens": 8192, "heads": 128, "kv_heads": 128, "group_rows": 16, "outputs_side": 256, "halvings": 3,
+    "head_dim": 512, "rotations": 8,
 }  # fmt: skip
 """Symbols inside ceilings: whole numbers up to here, so that no rounding moves a ceiling."""
 _DECADES = {
     "peak": (9, 16), "peak_max": (9, 16), "bandwidth": (8, 14), "clock": (8, 10), "work": (0, 16), "work_min": (0, 16),
     "batch": (0, 4), "work_each": (0, 14),
     "traffic": (0, 13), "traffic_min": (0, 13), "traffic_each": (0, 11), "traffic_once": (0, 12),
-    "on_chip": (0, 10), "cache": (3, 10), "footprint": (0, 12), "activations": (0, 12), "weights": (0, 12),
-    "all_weights": (3, 13), "intensity": (-2, 5), "limit": (-6, 1), "feed": (0, 4), "operand_bytes": (-0.3, 1),
+    "on_chip": (0, 10), "cache": (3, 10), "activations": (0, 12), "weights": (0, 12),
+    "all_weights": (3, 13), "intensity": (-2, 5), "limit": (-6, 1), "feed": (-3, 0), "operand_bytes": (-0.3, 1),
     "source_bytes": (-0.3, 1), "launch": (-8, -4), "wave_fill": (-8, -5), "split_cost": (-8, -5), "compute_s": (-9, 0),
     "memory_s": (-9, 0), "sequence_s": (-7, 0), "power_s": (-7, 0), "sharpness": (0, 0.9), "latency": (-7, 0),
     "dynamic_j": (-9, 3), "tdp_w": (0, 3.5), "idle_w": (-2, 2.5), "floor_w": (-2, 2.5), "flop_j": (-14, -10),
     "flop_j_reference": (-14, -10), "byte_j": (-13, -9), "node": (-8.7, -7), "node_reference": (-8.7, -7),
     "node_exponent": (-0.5, 0.5), "kind_factor": (-1, 1),
     "sustained": (-1, 0), "bandwidth_share": (-1, 0), "cache_ratio": (0, 1), "overlap_loss": (-2, 0), "derating": (-2, 0),
+    "reference_peak": (9, 16), "vector_peak": (9, 14), "weight_bytes": (-0.3, 1), "result_bytes": (-0.3, 1),
+    "clock_reference": (8, 10), "clocked": (-2, 0), "launch_fitted": (-8, -4), "wave_sharing": (-2, 0), "tile_drain": (-2, 0.5),
+    "softmax_work": (0, 2.5), "tile_efficiency": (-0.5, 0), "slice_tokens": (1, 4), "walk": (-8, -5), "transform": (-1, 0.7),
+    "transform_weights": (-1, 0.7), "quantize_share": (-1, 0.5), "host_s": (-7, 0), "device_s": (-7, 0), "launches_s": (-8, -1),
+    "ratio": (-0.5, 0.5), "launch_ratio": (-0.5, 0.5),
 }  # fmt: skip
 """The other symbols: powers of ten; those that may be 0 also are."""
 
@@ -98,6 +105,7 @@ OUTSIDE = [
     ("arithmetic_intensity", {"traffic": 0.0, "work": 1.0}),
     ("power_limit_s", {"dynamic_j": 1.0, "idle_w": 70.0, "tdp_w": 70.0}),
     ("power_limit_s", {"dynamic_j": 1.0, "idle_w": 71.0, "tdp_w": 70.0}),
+    ("interval_s", {"latency": 1.0, "launches_s": 1.1, "ratio": 1.2, "launch_ratio": 1.5}),
 ]
 """Closed forms with a domain, and points outside it."""
 
@@ -136,7 +144,62 @@ def test_a_tiled_product_by_hand() -> None:
     tile = 2 * 128 * 64 * 128
     padded = {name: value for name, value in point.items() if name != "units"}
     assert FORMS["tiled_padded_s"].at(padded) == pytest.approx(6 * tile / 1e12, rel=1e-15)
-    assert FORMS["tiled_waves_s"].at(point) == pytest.approx(2 * 4 * tile / 1e12, rel=1e-15)
+    waves = {sharing: FORMS["tiled_waves_s"].at(point | {"wave_sharing": sharing}) for sharing in (0.0, 0.5, 1.0)}
+    assert waves[0.0] == pytest.approx(2 * 4 * tile / 1e12, rel=1e-15)
+    assert waves[0.5] == pytest.approx(1.75 * 4 * tile / 1e12, rel=1e-15)  # 6 tiles are one and a half waves
+    assert waves[1.0] == pytest.approx(1.5 * 4 * tile / 1e12, rel=1e-15)
+    # at 80 % of the peak, each wave filled in 1 us; a tile's result of 2 B drains at a quarter of 4 units' share of 2e12 B/s
+    sustained = point | {
+        "sustained": 0.8, "operand_bytes": 2.0, "weight_bytes": 2.0, "result_bytes": 2.0, "feed": 1e9, "reference_peak": 1e12,
+        "cache_ratio": 2.0, "bandwidth": 1e12, "derating": 0.0, "split_cost": 1e-6, "wave_fill": 1e-6, "wave_sharing": 0.0,
+        "tile_drain": 0.25,
+    }  # fmt: skip
+    each = 4 * tile / 0.8e12 + 1e-6 + 0.25 * 128 * 64 * 2 * 4 / 2e12
+    assert FORMS["tiled_s"].at(sustained) == pytest.approx(2 * each, rel=1e-12)
+    # fed with a tenth of a byte per FLOP, the operands of a tile take longer than its arithmetic
+    fed = 4 * (128 + 64) * 2 * 128 / (0.01 * 1e12) + 1e-6 + 0.25 * 128 * 64 * 2 * 4 / 2e12
+    assert FORMS["tiled_s"].at(sustained | {"feed": 0.01}) == pytest.approx(2 * fed, rel=1e-12)
+
+
+def test_attention_by_hand() -> None:
+    # 12 heads of 100 queries, padded to 112, on 8 units: two waves; a score is 4*64 FLOP of products and 30 of vector work
+    scores = 12 * 100 * 100
+    point = {
+        "rows": 100.0, "groups": 12.0, "channels": 64.0, "work": 4.0 * 64 * scores, "peak": 1e12, "sustained": 0.5,
+        "query_tile": 384.0, "softmax_work": 30.0, "units": 8.0, "vector_peak": 1e11,
+    }  # fmt: skip
+    flat = 4 * 64 * scores / 0.5e12 + 30 * scores / 1e11
+    assert FORMS["attention_s"].at(point) == pytest.approx(flat * 1.12 * (2 * 8 / 12), rel=1e-12)
+
+
+def test_a_prompt_and_a_decoded_token_by_hand() -> None:
+    # 2 sequences of 300 tokens, 4 heads: tiles of 128 queries are 3 blocks each, 24 tiles on 8 units, 3 waves
+    point = {
+        "sequences": 2.0, "tokens": 300.0, "heads": 4.0, "head_dim": 64.0, "query_tile": 128.0, "halvings": 0.0,
+        "tile_efficiency": 0.5, "peak": 1e12, "sustained": 0.5, "softmax_work": 10.0, "vector_peak": 1e11, "units": 8.0,
+        "wave_fill": 1e-6, "wave_sharing": 0.0,
+    }  # fmt: skip
+    score = 4 * 64 / 0.5e12 + 10 / 1e11
+    assert FORMS["prefill_s"].at(point) == pytest.approx(3 * 128**2 * 2 * 8 * score + 3e-6, rel=1e-12)
+    alone = point | {"sequences": 1.0, "heads": 1.0}  # 3 tiles, one wave: the tile of the last queries takes longest
+    assert FORMS["prefill_s"].at(alone) == pytest.approx(128**2 * 3 * 8 * score + 1e-6, rel=1e-12)
+    # 40 key and value heads on 8 units queue four deep; a unit walks 256 of 1000 cached tokens
+    decode = {"sequences": 10.0, "kv_heads": 4.0, "tokens": 1000.0, "head_dim": 64.0, "units": 8.0, "slice_tokens": 256.0}
+    walked = FORMS["decode_walk_s"].at(decode | {"walk": 1e-6, "wave_fill": 2e-6})
+    assert walked == pytest.approx(1e-6 * 256 / 128 * 64 / 128 + 4 * 2e-6, rel=1e-12)
+
+
+def test_half_of_a_launch_at_half_the_clock_takes_twice_as_long() -> None:
+    point = {"launch_fitted": 4e-6, "clock_reference": 1.8e9, "clock": 0.9e9}
+    assert FORMS["launch_s"].at(point | {"clocked": 0.5}) == pytest.approx(6e-6, rel=1e-15)
+    assert FORMS["launch_s"].at(point | {"clocked": 0.0}) == 4e-6
+
+
+def test_the_interval_blends_launches_and_all_else() -> None:
+    point = {"latency": 10.0, "ratio": 1.2, "launch_ratio": 1.5}
+    assert FORMS["interval_s"].at(point | {"launches_s": 0.0}) == 12
+    assert FORMS["interval_s"].at(point | {"launches_s": 10.0}) == 15
+    assert FORMS["interval_s"].at(point | {"launches_s": 4.0}) == pytest.approx(6 * 1.2 + 4 * 1.5)
 
 
 def test_a_systolic_product_by_hand() -> None:

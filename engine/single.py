@@ -1,0 +1,275 @@
+"""Kernels that run by themselves, again and again, as microbenchmarks run them: products, attention, convolutions, streams.
+
+Every function takes arrays of shapes (one element per kernel, broadcast against each other) for one chip and operator, and
+returns times [s] of the same shape. Form: docs/model.md, "One kernel".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _compiled as forms
+from .accelerator import Accelerator
+from .calibration import KernelConstants, Resolved, TileSet
+from .errors import DomainError, unknown
+from .machine import product_constants, si_of
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelMachine:
+    """One chip with one operator in one number format or recipe, resolved to SI numbers; NaN is unknown."""
+
+    hardware: str
+    operator: str
+    format: str
+    tile_set: TileSet
+    operand_bytes: float
+    weight_bytes: float
+    result_bytes: float
+    quantized_from: float
+    peak: float
+    peak_max: float
+    reference_peak: float
+    vector_peak: float
+    bandwidth: float
+    bound_bandwidth: float
+    on_chip: float
+    cache: float
+    units: float
+    sustained: float
+    bandwidth_share: float
+    cache_ratio: float
+    feed: float
+    wave_sharing: float
+    tile_drain: float
+    overlap_loss: float
+    derating: float
+    launch: float
+    wave_fill: float
+    split_cost: float
+    host: float
+    host_sharpness: float
+    rotations: float
+    quantize_share: float
+    softmax_work: float
+    tile_efficiency: float
+    kv_factor: float
+    slice_tokens: float
+    walk: float
+    winograd: float
+    transform: float
+    transform_weights: float
+    ratio_p10: float
+    ratio_p90: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What a format or recipe means for a product: the peak that it runs at, and bytes of operands and weights."""
+
+    peaks: tuple[str, ...]
+    operand_bytes: float
+    weight_bytes: float
+    quantized: bool = False
+
+
+RECIPES: Final = {
+    "fp32": Recipe(peaks=("fp32",), operand_bytes=4, weight_bytes=4),
+    "tf32": Recipe(peaks=("tf32",), operand_bytes=4, weight_bytes=4),
+    "bf16": Recipe(peaks=("bf16", "fp16"), operand_bytes=2, weight_bytes=2),
+    "fp16": Recipe(peaks=("fp16", "bf16"), operand_bytes=2, weight_bytes=2),
+    "fp8": Recipe(peaks=("fp8",), operand_bytes=1, weight_bytes=1, quantized=True),
+    "fp8_block": Recipe(peaks=("fp8",), operand_bytes=1, weight_bytes=1, quantized=True),
+    "int8": Recipe(peaks=("int8",), operand_bytes=1, weight_bytes=1, quantized=True),
+    "fp4": Recipe(peaks=("fp4",), operand_bytes=0.5, weight_bytes=0.5, quantized=True),
+    "int8_weights": Recipe(peaks=("bf16", "fp16"), operand_bytes=2, weight_bytes=1),
+}
+"""Formats of single products. A quantized one takes 16-bit activations and narrows them on the fly."""
+
+SIXTEEN_BIT_BYTES: Final = 2.0
+
+
+def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstants, format_: str) -> KernelMachine:
+    """Return the machine of single kernels. Raises UnknownNameError where the chip has no peak for the format."""
+    recipe = RECIPES[format_]
+    dtype = next((name for name in recipe.peaks if name in chip.peak_dense), None)
+    if dtype is None:
+        raise unknown(f"peak of {chip.id} in", format_, chip.dtypes)
+    bandwidth = si_of(chip.memory.bandwidth)
+    bound_known = chip.on_chip_bytes is not None and chip.memory.bandwidth is not None
+    spread = kernel.residual
+    return KernelMachine(
+        hardware=chip.id, operator=kernel.operator, format=format_, tile_set=constants.kernel_tiles,
+        operand_bytes=recipe.operand_bytes, weight_bytes=recipe.weight_bytes,
+        result_bytes=max(recipe.operand_bytes, SIXTEEN_BIT_BYTES),
+        quantized_from=SIXTEEN_BIT_BYTES if recipe.quantized else 0.0,
+        peak=chip.peak_dense[dtype].si, peak_max=chip.peak_max_flop_per_s(dtype),  # type: ignore[index]
+        reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s, bandwidth=bandwidth,
+        bound_bandwidth=bandwidth if bound_known else 1.0,
+        on_chip=chip.on_chip_bytes if bound_known and chip.on_chip_bytes is not None else math.inf,
+        cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
+        launch=kernel.launch.si, wave_fill=si_of(kernel.wave_fill, 0.0), split_cost=si_of(kernel.split_cost, 0.0),
+        host=si_of(kernel.host, 0.0), host_sharpness=si_of(kernel.host_sharpness, 1.0), rotations=float(kernel.rotations),
+        quantize_share=si_of(kernel.quantize_share, math.inf), softmax_work=si_of(kernel.softmax_work, 0.0),
+        tile_efficiency=si_of(kernel.tile_efficiency, 1.0), kv_factor=si_of(kernel.kv_factor, 1.0),
+        slice_tokens=si_of(kernel.slice_tokens, math.inf), walk=si_of(kernel.walk, 0.0),
+        winograd=si_of(kernel.winograd), transform=si_of(kernel.transform, 1.0),
+        transform_weights=si_of(kernel.transform_weights, 1.0),
+        ratio_p10=si_of(spread and spread.p10), ratio_p90=si_of(spread and spread.p90),
+        **product_constants(kernel),
+    )  # fmt: skip
+
+
+_QUERY_TILES: Final = ((128.0, 0.0), (64.0, 1.0), (32.0, 2.0), (16.0, 3.0))
+"""Queries of an attention tile, and how often it was halved from 128."""
+_GROUP_ROWS: Final = 16.0
+"""Query heads of one key and value head run padded to this many rows."""
+_WINOGRAD: Final = {"least": 4, "products": 36.0}
+_WINOGRAD_LAUNCHES: Final = 3
+"""Winograd's form runs as a transform, batched products, and a transform back."""
+
+
+def latency_s(m: KernelMachine, columns: Mapping[str, npt.ArrayLike]) -> Array:
+    """Return the time of each kernel of the machine's operator [s]; `columns` are its sizes by name.
+
+    gemm: rows, columns, contraction, groups. prefill: batch, tokens, heads, kv_heads, head_dim, kv_bytes. decode: the same,
+    `tokens` being those in the cache with the new one. conv: batch, in_channels, out_channels, kernel, height, stride, padding.
+    elementwise, softmax, norm: traffic [B]. Raises DomainError for an operator that has no form.
+    """
+    if m.operator not in _TIMES:
+        raise DomainError(f"no form for single kernels of {m.operator!r}; there are: {', '.join(_TIMES)}")
+    sizes = {name: np.asarray(values, dtype=float) for name, values in columns.items()}
+    with np.errstate(all="ignore"):
+        return hosted(m, _TIMES[m.operator](m, sizes))
+
+
+def hosted(m: KernelMachine, seconds: Array) -> Array:
+    """Return the time of a kernel that a host launches [s]: a soft maximum of both, where the host's is known."""
+    if not m.host:
+        return np.asarray(seconds, dtype=float)
+    limited = forms.host_limited_s(device_s=seconds, host_s=m.host, sharpness=m.host_sharpness)
+    return np.asarray(limited, dtype=float)
+
+
+def _product(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
+    rows, columns, contraction = sizes["rows"], sizes["columns"], sizes["contraction"]
+    groups = sizes.get("groups", np.ones_like(rows))
+    compute_s = tiled(m, rows, columns, contraction, groups=groups)
+    weights = columns * contraction * groups * m.weight_bytes
+    activations = groups * rows * (contraction * m.operand_bytes + columns * m.result_bytes)
+    seconds = _kernel(m, compute_s, weights, activations)
+    if m.quantized_from:
+        seconds = seconds + forms.quantize_s(
+            rows=rows * groups, channels=contraction, taps=1.0, source_bytes=m.quantized_from, operand_bytes=m.operand_bytes,
+            quantize_share=m.quantize_share, bandwidth=m.bandwidth,
+        )  # fmt: skip
+    return seconds
+
+
+def tiled(m: KernelMachine, rows: Array, columns: Array, contraction: Array, *, groups: Array, alignment: float = 1.0) -> Array:
+    """Return the arithmetic of products with the best tile and split of the machine's set [s]."""
+    best: Any = np.inf
+    for tile_rows, tile_columns in m.tile_set.tiles:
+        for split in m.tile_set.splits:
+            seconds = forms.tiled_s(
+                rows=rows, columns=columns, channels=contraction, taps=1.0, groups=groups, alignment=alignment,
+                tile_rows=float(tile_rows), tile_columns=float(tile_columns), split=float(split), units=m.units,
+                operand_bytes=m.operand_bytes, weight_bytes=m.weight_bytes, result_bytes=m.result_bytes, peak=m.peak,
+                reference_peak=m.reference_peak, bandwidth=m.bandwidth, cache_ratio=m.cache_ratio, derating=m.derating,
+                feed=m.feed, split_cost=m.split_cost, sustained=m.sustained, wave_fill=m.wave_fill,
+                wave_sharing=m.wave_sharing, tile_drain=m.tile_drain,
+            )  # fmt: skip
+            best = np.fmin(best, seconds)
+    return np.asarray(best, dtype=float)
+
+
+def _kernel(m: KernelMachine, compute_s: Array, weights: Any, activations: Any) -> Array:
+    """Return the time of one kernel with its launch, arithmetic and traffic [s]."""
+    memory_s = _traffic_s(m, weights, activations)
+    return np.asarray(
+        forms.kernel_s(launch=m.launch, compute_s=compute_s, memory_s=memory_s, overlap_loss=m.overlap_loss), dtype=float
+    )
+
+
+def _traffic_s(m: KernelMachine, weights: Any, activations: Any) -> Any:
+    far = forms.kernel_traffic(weights=weights, activations=activations, rotations=m.rotations, cache=m.cache)
+    return forms.traffic_s(
+        activations=activations, weights=weights, traffic=far, bandwidth=m.bandwidth, bandwidth_share=m.bandwidth_share,
+        cache_ratio=m.cache_ratio,
+    )  # fmt: skip
+
+
+def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
+    batch, tokens, heads, head_dim = (sizes[name] for name in ("batch", "tokens", "heads", "head_dim"))
+    best: Any = np.inf
+    for query_tile, halvings in _QUERY_TILES:
+        seconds = forms.prefill_s(
+            sequences=batch, tokens=tokens, heads=heads, head_dim=head_dim, query_tile=query_tile, halvings=halvings,
+            peak=m.peak, vector_peak=m.vector_peak, units=m.units, sustained=m.sustained, softmax_work=m.softmax_work,
+            tile_efficiency=m.tile_efficiency, wave_fill=m.wave_fill, wave_sharing=m.wave_sharing,
+        )  # fmt: skip
+        best = np.fmin(best, seconds)
+    queries = 2 * batch * tokens * heads * head_dim * m.operand_bytes
+    cached = 2 * batch * tokens * sizes["kv_heads"] * head_dim * sizes["kv_bytes"]
+    return np.asarray(m.launch + best + _traffic_s(m, 0.0, queries + m.kv_factor * cached), dtype=float)
+
+
+def _decode(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
+    batch, tokens, heads, kv_heads, head_dim = (sizes[name] for name in ("batch", "tokens", "heads", "kv_heads", "head_dim"))
+    cached = 2 * batch * tokens * kv_heads * head_dim * sizes["kv_bytes"]
+    memory_s = _traffic_s(m, 0.0, cached + 2 * batch * heads * head_dim * m.operand_bytes)
+    compute_s = forms.decode_arithmetic_s(
+        sequences=batch, tokens=tokens, heads=heads, kv_heads=kv_heads, head_dim=head_dim, group_rows=_GROUP_ROWS,
+        sustained=m.sustained, peak=m.peak,
+    )  # fmt: skip
+    besides = forms.decode_walk_s(
+        sequences=batch, tokens=tokens, kv_heads=kv_heads, head_dim=head_dim, slice_tokens=m.slice_tokens, walk=m.walk,
+        units=m.units, wave_fill=m.wave_fill,
+    )  # fmt: skip
+    return np.asarray(m.launch + np.maximum(memory_s, compute_s) + besides, dtype=float)
+
+
+def _convolution(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
+    """Return the faster of the implicit product and, where it applies, of Winograd's form."""
+    batch, channels, out, kernel = (sizes[name] for name in ("batch", "in_channels", "out_channels", "kernel"))
+    stride = sizes["stride"]
+    side = np.floor((sizes["height"] + 2 * sizes["padding"] - kernel) / stride) + 1
+    ones = np.ones_like(batch)
+    weights = kernel**2 * channels * out * m.weight_bytes
+    activations = batch * (channels * sizes["height"] ** 2 * m.operand_bytes + out * side**2 * m.result_bytes)
+    compute_s = tiled(m, batch * side**2, out, kernel**2 * channels, groups=ones)
+    implicit = _kernel(m, compute_s, weights, activations)
+    if not m.winograd > 0:
+        return implicit
+    lean = replace(m, sustained=m.winograd)
+    products = tiled(lean, batch * np.ceil(side / _WINOGRAD["least"]) ** 2, out, channels, groups=_WINOGRAD["products"] * ones)
+    transforms = forms.winograd_transforms_s(
+        sequences=batch, outputs_side=side, channels=channels, columns=out, operand_bytes=m.operand_bytes,
+        transform=m.transform, transform_weights=m.transform_weights, bandwidth=m.bandwidth, bandwidth_share=m.bandwidth_share,
+    )  # fmt: skip
+    winograd = _WINOGRAD_LAUNCHES * m.launch + transforms + products
+    applies = (stride == 1) & (kernel == 3)  # noqa: PLR2004 - F(4x4, 3x3)
+    return np.where(applies, np.minimum(implicit, winograd), implicit)
+
+
+def _stream(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
+    return np.asarray(m.launch + _traffic_s(m, 0.0, sizes["traffic"]), dtype=float)
+
+
+_TIMES: Final = {
+    "gemm": _product,
+    "prefill": _prefill,
+    "decode": _decode,
+    "conv": _convolution,
+    "elementwise": _stream,
+    "softmax": _stream,
+    "norm": _stream,
+}
