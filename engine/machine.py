@@ -113,7 +113,7 @@ def si_of(quantity: Any, default: float = math.nan) -> float:
     return default if quantity is None else float(quantity.si)
 
 
-def product_constants(part: Product) -> dict[str, float]:
+def product_constants(part: Product) -> dict[str, Any]:
     """Return the constants of matrix products that are no times."""
     return {
         "sustained": si_of(part.sustained),
@@ -127,7 +127,7 @@ def product_constants(part: Product) -> dict[str, float]:
     }
 
 
-def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str) -> dict[str, float]:
+def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str) -> dict[str, Any]:
     """Return the constants that are times, at the clock of the chip, with what a measurement of it or a runtime changes."""
     part, correction = constants.network, constants.correction
     scale = _clock_scale(part, chip.clock_hz(dtype))
@@ -148,7 +148,7 @@ def _clock_scale(part: Constants, clock: float | None) -> float:
     return float(forms.launch_s(launch_fitted=1.0, clocked=clocked, clock_reference=part.reference_clock.si, clock=clock))
 
 
-def _ratios(interval: Interval) -> dict[str, float]:
+def _ratios(interval: Interval) -> dict[str, Any]:
     """Return the ratios of the interval; without ratios of their own launches have those of all else."""
     p10, p90 = interval.p10.si, interval.p90.si
     return {

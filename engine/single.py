@@ -111,7 +111,7 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         operand_bytes=recipe.operand_bytes, weight_bytes=recipe.weight_bytes,
         result_bytes=max(recipe.operand_bytes, SIXTEEN_BIT_BYTES),
         quantized_from=SIXTEEN_BIT_BYTES if recipe.quantized else 0.0,
-        peak=chip.peak_dense[dtype].si, peak_max=chip.peak_max_flop_per_s(dtype),  # type: ignore[index]
+        peak=chip.peak_dense[dtype].si, peak_max=chip.peak_max_flop_per_s(dtype),
         reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s, bandwidth=bandwidth,
         bound_bandwidth=bandwidth if bound_known else 1.0,
         on_chip=chip.on_chip_bytes if bound_known and chip.on_chip_bytes is not None else math.inf,

@@ -144,9 +144,11 @@ def machines(draw: st.DrawFn, forms: Sequence[str] = FORMS) -> Machine:
     return replace(
         base, peak=peak, peak_max=peak * draw(st.floats(1.0, 1.2)), bandwidth=bandwidth, bound_bandwidth=bandwidth,
         cache=cache_bytes, on_chip=cache_bytes * draw(st.floats(1.0, 2.0)), units=float(draw(st.integers(1, 256))),
-        reference_peak=peak * draw(st.sampled_from([0.5, 1.0])), vector_peak=peak / draw(st.floats(2.0, 64.0)), tdp_w=tdp_w, idle_w=tdp_w * draw(st.floats(0.0, 0.6)), launch=draw(decades(-7, -4)),
+        reference_peak=peak * draw(st.sampled_from([0.5, 1.0])), vector_peak=peak / draw(st.floats(2.0, 64.0)),
+        tdp_w=tdp_w, idle_w=tdp_w * draw(st.floats(0.0, 0.6)), launch=draw(decades(-7, -4)),
         sustained=draw(share), bandwidth_share=draw(share), attention=draw(share), cache_ratio=draw(st.floats(1.0, 5.0)),
-        feed=draw(decades(-3, -1)), wave_fill=draw(st.sampled_from([0.0, 7e-7])), split_cost=draw(st.sampled_from([0.0, 2.6e-6])),
+        feed=draw(decades(-3, -1)), wave_fill=draw(st.sampled_from([0.0, 7e-7])),
+        split_cost=draw(st.sampled_from([0.0, 2.6e-6])),
         wave_sharing=draw(st.floats(0.0, 1.0)), tile_drain=draw(st.floats(0.0, 1.5)), softmax_work=draw(st.floats(0.0, 90.0)),
         fused=draw(st.booleans()), host=draw(st.sampled_from([0.0, 3e-5])), host_sharpness=4.0,
         launch_ratio_p10=draw(st.floats(0.5, 0.9)), launch_ratio_p90=draw(st.floats(1.0, 2.0)),
