@@ -129,6 +129,7 @@ def test_an_impossible_latency_exits_1_with_nearest_miss_rule_and_remedy(run: Ru
         (("predict", "--model", "resnet50", "--hardware", "nvidia-l5", "--batch", "1"), "did you mean nvidia-l4"),
         (("list", "hardware", "--kind", "gpux"), "did you mean gpu?"),
         (("show", "resnet5"), "did you mean resnet50?"),
+        (("show", "nvidia-t4-bert-base-int8-1"), "did you mean nvidia-t4-bert-base-int8-128-tensorrt?"),
         (("--model", "resnet50", "--specs", "/nowhere"), "/nowhere:1:1: /: no such directory"),
         ((*MAIN_JOB, "--out", "/nowhere/out.txt"), "name a file in a folder that exists"),
     ],
