@@ -262,6 +262,7 @@ def resolve(chip: Accelerator, calibrations: Iterable[Calibration]) -> Resolved 
     corrected = next((c for c in matching if c.correction is not None), None)
     used |= {} if corrected is None else {corrected.id: None}
     return Resolved(
-        ids=tuple(used), runtimes=runtimes, kernel_tiles=kernel_tiles, correction=None if corrected is None else corrected.correction,
+        ids=tuple(used), runtimes=runtimes, kernel_tiles=kernel_tiles,
+        correction=None if corrected is None else corrected.correction,
         kernels=tuple(constants for c in matching for constants in c.kernels), **parts,
     )  # fmt: skip
