@@ -217,7 +217,7 @@ def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
             tile_efficiency=m.tile_efficiency, wave_fill=m.wave_fill, wave_sharing=m.wave_sharing,
         )  # fmt: skip
         best = np.fmin(best, seconds)
-    queries = 2 * batch * tokens * heads * head_dim * m.operand_bytes
+    queries = 2 * batch * tokens * heads * head_dim * m.result_bytes
     cached = 2 * batch * tokens * sizes["kv_heads"] * head_dim * sizes["kv_bytes"]
     return np.asarray(m.launch + best + _traffic_s(m, 0.0, queries + m.kv_factor * cached), dtype=float)
 
@@ -225,7 +225,7 @@ def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
 def _decode(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
     batch, tokens, heads, kv_heads, head_dim = (sizes[name] for name in ("batch", "tokens", "heads", "kv_heads", "head_dim"))
     cached = 2 * batch * tokens * kv_heads * head_dim * sizes["kv_bytes"]
-    memory_s = _traffic_s(m, 0.0, cached + 2 * batch * heads * head_dim * m.operand_bytes)
+    memory_s = _traffic_s(m, 0.0, cached + 2 * batch * heads * head_dim * m.result_bytes)
     compute_s = forms.decode_arithmetic_s(
         sequences=batch, tokens=tokens, heads=heads, kv_heads=kv_heads, head_dim=head_dim, group_rows=_GROUP_ROWS,
         sustained=m.sustained, peak=m.peak,
