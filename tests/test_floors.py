@@ -33,7 +33,7 @@ exclusion
 recommend
 contract schemas docs formula step derive
 report.text report.markdown report.derivation
-lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels
+lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 output
 cli
 """
