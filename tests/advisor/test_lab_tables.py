@@ -338,7 +338,11 @@ def test_a_wrong_number_of_a_sweep_is_told(tmp_path: Path) -> None:
         sweeps(tmp_path, BERT | {"batch_latency_ms": "fast"})
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"a,b\n1,2\n")[:-9], gzip.compress(b"\xff\xfe,\x81\n")])
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b"a,b\n1,2\n")[:-9], gzip.compress(b"\xff\xfe,\x81\n")],
+    ids=["no gzip", "cut off", "no UTF-8"],
+)
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "table.csv.gz"
     path.write_bytes(content)
