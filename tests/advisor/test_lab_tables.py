@@ -361,11 +361,13 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes) -> N
 def test_a_name_of_measurements_belongs_to_one_spec(tmp_path: Path) -> None:
     chip = json.loads((data_root() / "specs" / "accelerators" / "nvidia-t4.json").read_text(encoding="utf-8"))
     (tmp_path / "accelerators").mkdir()
-    (tmp_path / "accelerators" / "mine.json").write_text(
-        json.dumps(chip | {"id": "a-mine", "measured_as": ["mine", "tesla t4"]})
-    )
-    with pytest.raises(SpecError, match=r"nvidia-t4\.json:\d+:\d+: /measured_as/\d: 'Tesla T4' is also measured as a-mine"):
+    for name, called in (("mine", ["Tesla T4", "M"]), ("other", ["m"])):
+        spec = json.dumps(chip | {"id": name, "measured_as": called})
+        (tmp_path / "accelerators" / f"{name}.json").write_text(spec, encoding="utf-8")
+    with pytest.raises(SpecError, match=r"other\.json:1:\d+: /measured_as/0: 'm' is also measured as mine; expected a name"):
         load([tmp_path])
+    (tmp_path / "accelerators" / "other.json").unlink()
+    assert measured_names(load([tmp_path]).accelerators)["tesla t4"] == "mine"
 
 
 def test_a_name_that_several_products_share_belongs_to_none() -> None:
