@@ -128,8 +128,13 @@ def load_shelf(kind: str, folder: str, model: type[M], directories: Sequence[Pat
 
 def measured_names(shelf: Shelf[Accelerator] | Shelf[Workload]) -> dict[str, str]:
     """Return the id of every name under which measurements know a spec, case folded; a user's spec wins over ours."""
-    ours_first = sorted(shelf, key=lambda model: not shelf.entries[model.id].ours)
-    return {name.casefold(): model.id for model in ours_first for name in model.measured_as}
+    return {
+        name.casefold(): model.id
+        for ours in (True, False)
+        for model in shelf
+        if shelf.entries[model.id].ours is ours
+        for name in model.measured_as
+    }
 
 
 def shared_names(shelf: Shelf[Accelerator] | Shelf[Workload]) -> Iterator[Fault]:
