@@ -137,20 +137,27 @@ def load_shelf(kind: str, folder: str, model: type[M], directories: Sequence[Pat
 
 
 def measured_names(shelf: Shelf[Accelerator] | Shelf[Workload]) -> dict[str, str]:
-    """Return the id of every name under which measurements know a spec; names are compared without regard to case."""
-    return {name.casefold(): model.id for model in shelf for name in model.measured_as}
+    """Return the id of every name under which measurements know a spec, case folded; a user's spec wins over ours."""
+    return {
+        name.casefold(): model.id
+        for ours in (True, False)
+        for model in shelf
+        if shelf.entries[model.id].ours is ours
+        for name in model.measured_as
+    }
 
 
 def shared_names(shelf: Shelf[Accelerator] | Shelf[Workload]) -> Iterator[Fault]:
-    """Yield a fault for every name of measurements that is given twice: it would tell nothing."""
-    owners: dict[str, str] = {}
+    """Yield a fault for every name of measurements that two specs have, both ours or both the user's: it would tell nothing."""
+    owners: dict[tuple[str, bool], tuple[str, int]] = {}
     for model in shelf:
+        entry = shelf.entries[model.id]
         for index, name in enumerate(model.measured_as):
-            owner = owners.setdefault(name.casefold(), f"{model.id} {index}")
-            if owner != f"{model.id} {index}":
-                document = read_file(Path(shelf.entries[model.id].file))
-                found = f"{name!r} is also measured as {owner.split()[0]}"
-                yield document.fault(("measured_as", index), found, "a name that belongs to one spec only")
+            owner = owners.setdefault((name.casefold(), entry.ours), (model.id, index))
+            if owner != (model.id, index):
+                found = f"{name!r} is also measured as {owner[0]}"
+                expected = "a name that belongs to one spec only"
+                yield read_file(Path(entry.file)).fault(("measured_as", index), found, expected)
 
 
 def load_document(document: Document, model: type[M], *, trusted: bool = False) -> tuple[M | None, list[Fault]]:

@@ -25,8 +25,10 @@ SPREAD: Final = 3.0
 HALF: Final = 0.5
 INDEX: Final = 2.0**31
 _RANKS: Final = 80
+_MANY: Final = 4
 _PER_OCTAVE: Final = 2
 _PAIRS: Final = 10_000_000
+"""Limits of memory: ranks along one size, half as many along each of four, and pairs of points that contradict each other."""
 
 WORK: Final[Mapping[Operator, tuple[str, ...]]] = {
     "gemm": ("rows", "columns", "contraction", "groups"),
@@ -50,8 +52,8 @@ def kernels(measured: Kernels) -> tuple[Kernels, Counter[str]]:
     other = [column for name, column in kept.columns.items() if name not in grows]
     series = _codes(other, len(kept))
     odd = np.zeros(len(kept), dtype=bool)
-    for code in range(int(series.max(initial=-1)) + 1):
-        members = np.flatnonzero(series == code)
+    order = np.argsort(series, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(series[order])) + 1):
         odd[members] = contradicting([kept.columns[name][members] for name in grows], kept.seconds[members])
     return _keep(kept, ~odd, "contradiction", counts)
 
@@ -93,13 +95,14 @@ def contradicting(sizes: Sequence[Array], seconds: Array) -> Mask:
     """Return which points to reject so that none takes less than half the time of one that is smaller along every size.
 
     Of two points that contradict each other either may be wrong: the one that contradicts most others goes first. Sizes that do
-    not vary do not count; those with more than 80 values are compared in steps of half an octave. A series in which too many
-    points contradict each other follows no order, and stays as it is.
+    not vary do not count; those with many values are compared in steps of half an octave. A series in which too many points
+    contradict each other follows no order, and stays as it is.
 
     >>> contradicting([np.array([1.0, 2.0, 4.0, 8.0])], np.array([1.0, 9.0, 2.0, 4.0]))
     array([False,  True, False, False])
     """
-    ranks = np.array([rank for size in sizes if (rank := _rank(size)).max(initial=0) > 0])
+    varying = [size for size in sizes if size.size and np.ptp(size) > 0]
+    ranks = np.array([_rank(size, _RANKS if len(varying) < _MANY else _RANKS // 2) for size in varying])
     rejected = np.zeros(len(seconds), dtype=bool)
     if not len(ranks):
         return rejected
@@ -135,9 +138,13 @@ def _reject_most(fast: npt.NDArray[np.int64], slow: npt.NDArray[np.int64], pairs
             pairs[:, column], of_slow[column] = False, 0
 
 
-def _rank(size: Array) -> npt.NDArray[np.int64]:
+def _rank(size: Array, most: int) -> npt.NDArray[np.int64]:
+    """Return the rank of each value, from 0 to `most`; values of the same rank are not compared."""
     values, ranks = np.unique(size, return_inverse=True)
-    return ranks if len(values) <= _RANKS else np.floor(_PER_OCTAVE * np.log2(np.maximum(size, 1))).astype(np.int64)
+    if len(values) <= most:
+        return ranks
+    octaves = np.floor(_PER_OCTAVE * np.log2(np.maximum(size, 1)))
+    return np.asarray(np.minimum(octaves, most), dtype=np.int64)
 
 
 def sweep(measured: Sweep, rows: npt.NDArray[np.int64]) -> tuple[Sweep | None, Counter[str]]:
