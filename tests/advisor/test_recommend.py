@@ -353,6 +353,15 @@ def test_what_a_rule_says_it_would_need_is_enough() -> None:
         assert hardware in ids(answer(model="resnet50", latency_s=latency * (1 + 1e-9), hardware=(hardware,)))
 
 
+@pytest.mark.parametrize("latency", [1e-6, 0.0003, 0.003])
+def test_a_chip_that_lacks_a_figure_may_be_excluded_but_no_looser_limit_is_said_to_admit_it(latency: float) -> None:
+    advice = answer(model="resnet50", latency_s=latency)
+    told = [item for item in advice.excluded if item.hardware in UNPUBLISHED]
+    assert {item.hardware for item in (*told, *advice.undetermined)} == UNPUBLISHED
+    assert not any(item.would_need or item.recommendable for item in told)
+    assert advice.nearest_miss not in told
+
+
 def test_the_same_request_gives_the_same_bytes_whatever_the_hash_seed() -> None:
     script = (
         "import json; from advisor.contract import as_json; from advisor.recommend import advise;"
