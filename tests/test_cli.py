@@ -18,6 +18,7 @@ from advisor.cli import main
 from engine.catalog import data_root, load
 
 MAIN_JOB = ("--model", "resnet50", "--latency", "10ms")
+H100 = [name for name in load().accelerators.ids if "h100" in name]
 
 
 class Run:
@@ -118,7 +119,7 @@ def test_an_impossible_latency_exits_1_with_nearest_miss_rule_and_remedy(run: Ru
         (("--model", "resnet50", "--latency", "nan"), "'nan' is not a time above 0"),
         (("--model", "resnet50", "--latency", "10"), "'10' has no unit"),
         (("--model", "resnet50", "--batch", "0"), "'0' is no whole number from 1"),
-        (("--model", "resnet50", "--hardware", "h100"), "could be nvidia-h100-pcie or nvidia-h100-sxm"),
+        (("--model", "resnet50", "--hardware", "h100"), f"could be {' or '.join(H100)}; give the whole id"),
         (("--model", "resnet50", "--dtype", "bf17"), "did you mean bf16?"),
         (("--model", "resnet50", "--seq-len", "128"), "resnet50 has no size 'seq_len'"),
         (("--model", "bert-base", "--seq-len", "513"), "seq_len is 513; it goes from 1 to 512 tokens"),
