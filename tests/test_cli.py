@@ -62,6 +62,22 @@ def test_no_line_is_wider_than_the_terminal(
     assert max(map(len, out.splitlines())) <= width
 
 
+@pytest.mark.parametrize("width", [100, 160])
+@pytest.mark.parametrize(
+    "request_", [MAIN_JOB, ("--model", "bert-base", "--dtype", "int8"), ("--model", "resnet50", "--power", "60W")]
+)
+def test_a_large_catalogue_is_told_in_full_and_in_few_lines(
+    run: Run, monkeypatch: pytest.MonkeyPatch, width: int, request_: tuple[str, ...]
+) -> None:
+    """All alternatives keep what they lost on; what was excluded and what is undetermined take a few lines each."""
+    monkeypatch.setattr("advisor.output.width", lambda: width)
+    _, out, _ = run(*request_, "--top", "1000")
+    assert max(map(len, out.splitlines())) <= width
+    assert "…" not in out
+    told = next(part for part in out.split("\n\n") if "Undetermined" in part)
+    assert len(told.splitlines()) <= 6
+
+
 def test_the_readme_shows_this_answer(run: Run) -> None:
     """Golden text: when the answer changes, README.md shows the new one."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
