@@ -76,3 +76,15 @@ def test_the_estimate_is_within_a_tenth_on_average(catalog: Catalog) -> None:
         abs(row["latency_estimate_s"] / measured - 1) for record in tensorrt(catalog) for measured, row in rows(catalog, record)
     ]
     assert sum(errors) / len(errors) <= 0.10
+
+
+def test_the_interval_of_a_fit_is_only_for_chips_of_makers_that_were_measured(catalog: Catalog) -> None:
+    makers = {catalog.accelerators[record.hardware].vendor for record in catalog.measurements}
+    for chip in catalog.accelerators:
+        interval = catalog.constants[chip.id].interval
+        assert chip.vendor in makers or interval.level == "unknown kind", chip.id
+
+
+def test_a_chip_that_prints_its_matrix_array_is_counted_in_arrays(catalog: Catalog) -> None:
+    for chip in catalog.accelerators:
+        assert (chip.matrix_array is not None) == (catalog.constants[chip.id].form == "systolic"), chip.id
