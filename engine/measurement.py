@@ -10,8 +10,9 @@ from .accelerator import Dtype
 from .quantity import Identifier, Integral, Key, Model, Power, Source, Text, Time, Tuple
 from .quantity import Throughput as ThroughputQuantity
 
-Runtime = Literal["graph", "eager"]
-"""graph: an optimised runtime runs fused kernels from a graph; eager: a framework launches operator by operator."""
+Runtime = Literal["graph", "compiled", "eager"]
+"""graph: a runtime that tunes every kernel runs a fused graph; compiled: a framework fuses, or has a library of kernels made
+for the network; eager: a framework launches operator by operator."""
 
 
 class Point(Model):

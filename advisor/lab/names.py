@@ -12,7 +12,7 @@ from .points import Runtime
 
 OUTSIDE: Final[Mapping[str, str]] = {
     "chip": "the chip is not in the catalogue, or its name is that of several products",
-    "format": "the number format is not one of the chip's, or is not stated",
+    "format": "the number format is not one of the chip's, or the publisher does not state it",
     "network": "the network is not in the catalogue, or its name does not say which it is",
     "another network": "the arithmetic that the row states is not that of the network with its name",
     "sizes": "the size of the samples is not stated, or is none that the network may have",
@@ -27,10 +27,8 @@ OUTSIDE: Final[Mapping[str, str]] = {
 
 FORMATS: Final[Mapping[str, str]] = {
     "fp16": "fp16",
-    "fp16(assumed)": "fp16",
     "amp-fp16": "fp16",
     "bf16": "bf16",
-    "bf16 (assumed)": "bf16",
     "amp-bf16": "bf16",
     "fp32": "fp32",
     "tf32": "tf32",
@@ -55,13 +53,16 @@ RECIPES: Final[Mapping[str, str]] = {
 PEAK_OF: Final[Mapping[str, str]] = {"fp8_block": "fp8", "int8_weights": "bf16"}
 """Recipe -> the number format at whose peak it multiplies; any other format multiplies at its own."""
 
-GRAPH: Final = (
-    "tensorrt", "trt", "aitemplate", "fastertransformer", "ft", "cpp", "torch op", "deepspeed", "inductor",
-    "onnx", "lightseq", "hailort", "qaic", "neuron", "tpu-mlir", "ascend", "torch.compile", "xla", "openvino",
+COMPILED: Final = (
+    "paddle", "fastertransformer", "ft", "cpp", "torch op", "trt plugin", "deepspeed", "inductor", "onnx", "lightseq",
+    "torch.compile", "xla",
 )  # fmt: skip
-"""What the name of an optimised runtime begins with, or has as a word: it compiles the network or has kernels made for it.
+"""What the name of a software begins with, or has as a word, that fuses and compiles inside a framework, or has a library of
+kernels made for a kind of network: it stays behind a runtime that tunes every kernel. Asked before `GRAPH`."""
+GRAPH: Final = ("tensorrt", "trt", "aitemplate", "hailort", "qaic", "neuron", "tpu-mlir", "ascend", "openvino")
+"""The same for a runtime that compiles the whole network and tunes its kernels for the chip.
 
-Everything else (PyTorch, TorchScript, TensorFlow, MXNet, PaddlePaddle, Hugging Face) is eager: the host issues every operator.
+Everything else (PyTorch, TorchScript, TensorFlow, MXNet, Hugging Face) is eager: the host issues every operator.
 """
 PADDING_REMOVED: Final = "eff"
 """A word in the name of software of FasterTransformer that skips the padding of short texts."""
@@ -108,10 +109,16 @@ def words(software: str) -> set[str]:
 
 
 def runtime_of(software: str) -> Runtime:
-    """Return how a software runs a network: "graph" for an optimised runtime, else "eager".
+    """Return how a software runs a network: "graph" for one that tunes every kernel, "compiled", or "eager".
 
-    >>> runtime_of("ONNX Runtime + NVIDIA TensorRT"), runtime_of("PyTorch 1.12 eager"), runtime_of("FT cpp")
-    ('graph', 'eager', 'graph')
+    >>> runtime_of("TensorRT 8"), runtime_of("PyTorch 1.12 eager"), runtime_of("FT cpp"), runtime_of("PaddlePaddle")
+    ('graph', 'eager', 'compiled', 'eager')
     """
     folded, parts = software.casefold(), words(software)
-    return "graph" if any(folded.startswith(name) or name in parts for name in GRAPH) else "eager"
+    if folded.startswith("paddlepaddle"):
+        return "eager"
+
+    def has(names: tuple[str, ...]) -> bool:
+        return any(folded.startswith(name) or name in parts for name in names)
+
+    return "compiled" if has(COMPILED) else "graph" if has(GRAPH) else "eager"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-Runtime = Literal["graph", "eager"]
+Runtime = Literal["graph", "compiled", "eager"]
 Operator = Literal["gemm", "prefill", "decode", "conv", "elementwise", "softmax", "norm"]
 
 _ATTENTION: Final = ("batch", "tokens", "context", "heads", "kv_heads", "head_dim", "kv_bytes")
