@@ -42,6 +42,10 @@ MOST: Final = 2000
 LOW, HIGH = 0.10, 0.905
 """The percentiles of an interval; the upper is a little more than it is called, for held-out points are few."""
 FIT: Final = "fit"
+FEW: Final = 20
+"""Fewer points have one ratio for launches and all else."""
+APART: Final = 1.6
+"""Launches and all else may have ratios that far apart; more is the noise of few points."""
 SIBLINGS: Final = {
     "nvidia-a100-sxm-40": ("nvidia-a100-sxm-80", "nvidia-a100-pcie-40", "nvidia-a100-pcie-80"),
     "nvidia-v100-sxm2-16": ("nvidia-v100-sxm2-32", "nvidia-v100-pcie-32"),
@@ -167,11 +171,11 @@ def family(catalog: Catalog, name: str, members: Mapping[Key, Kernels]) -> Kerne
         seen = [part for key, part in parts.items() if chip_family(key.hardware) != left]
         if not seen:
             continue
-        found = kernels.fit_kernels(seen, prior, most=MOST, starts=2)
+        found = kernels.fit_kernels(seen, prior, most=3 * MOST, starts=2)
         away = [relative(machine, found.values, m) for key, (machine, m) in parts.items() if chip_family(key.hardware) == left]
         errors.append(np.concatenate(away))
         print(f"  {name} without {left:26}{figures(errors[-1])}", flush=True)
-    whole = kernels.fit_kernels(list(parts.values()), prior, most=MOST, starts=2)
+    whole = kernels.fit_kernels(list(parts.values()), prior, most=3 * MOST, starts=2)
     constants = next(iter(begin.values())).model_copy(update={"software": None})
     return with_values(constants, whole.values, np.concatenate(errors))
 
@@ -210,6 +214,11 @@ def figures(errors: Array) -> str:
 # Networks.
 
 
+def judged_sweep(sweep: Sweep) -> bool:
+    """Return whether a sweep is of a runtime that tunes every kernel, on a GPU that runs in tiles and waves."""
+    return sweep.runtime == "graph" and sweep.source in (TUNED, AITEMPLATE)
+
+
 def calibrate_networks(
     catalog: Catalog, sweeps: Sequence[Sweep], data: Path, earlier: Mapping[str, Calibration]
 ) -> dict[str, Calibration]:
@@ -217,8 +226,8 @@ def calibrate_networks(
     base = networks.unmeasured(catalog)
     tuned = networks.targets([s for s in sweeps if s.source == TUNED and s.runtime == "graph"], base)
     checks = internal.resnet50(data, base)
-    judged = [*tuned, *networks.targets([s for s in sweeps if s.source == AITEMPLATE and s.runtime == "graph"], base)]
-    machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype) for t in [*judged, *checks]}
+    judged = networks.targets([s for s in sweeps if judged_sweep(s)], base)
+    machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype) for t in [*judged, *tuned, *checks]}
     whole = networks.fit_family([*tuned, *checks], machines, WEIGHTS)
     print("  factors on the family's constants:", {k: rounded(v) for k, v in whole.values.items()})
     left = leave_chips_out([*tuned, *checks], judged, machines)
@@ -251,6 +260,9 @@ class Residuals:
 
 def residuals(target: Target, machine: Machine) -> Residuals:
     """Return how a machine's estimate stands to what was measured."""
+    if target.best:
+        ratio = target.sweep.seconds / networks.times(target, machine)
+        return Residuals(ratio=ratio, launch=np.zeros_like(ratio), batch=target.sweep.batches)
     points = networks.points(target, machine)
     latency = points.latency_estimate_s[0]
     launches = machine.launch * machine.time_factor * len(target.network.kernels)
@@ -290,8 +302,10 @@ def blend(found: Residuals, quantile: float) -> tuple[float, float]:
         return float(np.where(over > 0, quantile * over, (quantile - 1) * over).sum())
 
     begin = np.full(2, np.quantile(found.ratio, quantile))
+    if len(found.ratio) < FEW:
+        return float(begin[0]), float(begin[1])
     best = minimize(loss, begin, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6, "maxiter": 2000}).x
-    return float(best[0]), float(best[1])
+    return float(best[0]), float(np.clip(best[1], best[0] / APART, best[0] * APART))
 
 
 def with_family(

@@ -35,7 +35,7 @@ from .quantity import (
 Form = Literal["tiled", "systolic", "roof"]
 """How products are counted: in tiles and waves (GPUs), on systolic arrays, or as work over peak."""
 
-Operator = Literal["gemm", "prefill", "decode", "conv", "elementwise", "softmax", "norm"]
+Operator = Literal["gemm", "prefill", "decode", "conv", "elementwise", "activation", "softmax", "norm"]
 """Kernels that have constants of their own when they run by themselves."""
 
 Format = Dtype | Literal["fp8_block", "int8_weights"]

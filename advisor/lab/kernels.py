@@ -28,6 +28,7 @@ CONSTANTS: Final[Mapping[str, tuple[str, ...]]] = {
                 "wave_sharing", "tile_efficiency"),
     "decode": ("launch", "sustained", "bandwidth_share", "cache_ratio", "slice_tokens", "walk", "wave_fill"),
     "elementwise": STREAM,
+    "activation": STREAM,
     "softmax": STREAM,
     "norm": STREAM,
 }  # fmt: skip
@@ -48,10 +49,13 @@ SPLIT: Final[Mapping[str, tuple[str, ...]]] = {
     "prefill": ("heads", "kv_heads", "head_dim", "tokens"),
     "decode": ("heads", "kv_heads", "head_dim", "context"),
     "elementwise": ("rows", "width"),
+    "activation": ("rows", "width"),
     "softmax": ("rows", "width"),
     "norm": ("rows", "width"),
 }
 """Operator -> the sizes that are held out together, so that a shape is never on both sides."""
+_TWO_OPERANDS: Final = 12
+"""Bytes that an elementwise function of two fp32 tensors moves for each element."""
 HELD_OUT: Final = 4
 """One in so many shapes is held out."""
 
@@ -69,15 +73,20 @@ class Key:
 def grouped(kernels: Iterable[Kernels]) -> dict[Key, Kernels]:
     """Return the kernels of each kind together. Attention over a cache in 8 bits counts as a format of its own.
 
-    A prompt of one token is a decoding step: runtimes run it as one.
+    A prompt of one token is a decoding step: runtimes run it as one. An elementwise function of one tensor is an activation.
     """
     parts: dict[Key, list[Kernels]] = {}
     for one in kernels:
         for part in _by_phase(one):
             format_ = _attention_format(part)
-            key = Key(part.operator, part.hardware, format_, part.software)
+            key = Key(_operator(part), part.hardware, format_, part.software)
             parts.setdefault(key, []).append(part)
     return {key: _joined(found) for key, found in sorted(parts.items())}
+
+
+def _operator(kernels: Kernels) -> str:
+    lone = kernels.operator == "elementwise" and bool((kernels.columns["bytes_per_element"] < _TWO_OPERANDS).all())
+    return "activation" if lone else kernels.operator
 
 
 def _attention_format(kernels: Kernels) -> str:

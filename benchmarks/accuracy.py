@@ -1,0 +1,495 @@
+"""Accuracy on published measurements, by splits that no fit saw: `python benchmarks/accuracy.py [--data DIR] [--part NAME ...]`.
+
+Parts: kernels (a quarter of the shapes held out; chips left out), networks (chips, sweeps and networks left out; intervals),
+decisions (the batch for a latency limit, from predictions alone), ranking (chips by throughput and latency), eager (frameworks
+on a calibrated host). `benchmarks/bounds.py` holds the lower bound against every row. Beside each figure stand the plain
+roofline and, for networks, the layered one. Nothing here is fitted to the points that it is judged on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import calibrate_catalogue as fits
+import internal
+import numpy as np
+
+from advisor.lab import kernels, networks, tables
+from advisor.lab.fit import Prior, fit
+from advisor.lab.networks import Target
+from advisor.lab.points import Array, Published, Sweep
+from engine import load
+from engine.catalog import Catalog
+from engine.compiled import breakdown
+from engine.machine import Machine
+
+LIMITS: Final = 9
+LEAST_BATCHES: Final = 4
+PARTS: Final = ("kernels", "networks", "decisions", "ranking", "eager")
+SMALL: Final = 2
+
+
+def main() -> None:
+    """Print the parts that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=fits.DATA, metavar="DIR", help="folder of published measurements")
+    parser.add_argument("--part", action="append", choices=PARTS, help="one part; may be given again")
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        print(f"skipped: no published measurements, {arguments.data} is not there; name their folder with --data DIR")
+        return
+    catalog = load()
+    published = tables.read(arguments.data, catalog)
+    parts: dict[str, Callable[[], None]] = {
+        "kernels": lambda: print_kernels(catalog, published),
+        "networks": lambda: print_networks(Study.of(catalog, published, arguments.data)),
+        "decisions": lambda: print_decisions(Study.of(catalog, published, arguments.data)),
+        "ranking": lambda: print_ranking(Study.of(catalog, published, arguments.data)),
+        "eager": lambda: print_eager(catalog, published),
+    }
+    for name in arguments.part or PARTS:
+        parts[name]()
+        print(flush=True)
+
+
+def figures(errors: Array) -> str:
+    """Return the errors of some points in a line: estimate over measured, less one."""
+    if not errors.size:
+        return "      0"
+    size = abs(errors)
+    median, mean, p90, bias = 100 * np.median(size), 100 * size.mean(), 100 * np.quantile(size, 0.9), 100 * errors.mean()
+    return f"{errors.size:7}{median:9.1f}{mean:8.1f}{p90:8.1f}{bias:+8.1f}"
+
+
+HEADING: Final = f"{'points':>7}{'median':>9}{'mean':>8}{'p90':>8}{'bias':>8}"
+
+
+# Single kernels.
+
+
+def print_kernels(catalog: Catalog, published: Published) -> None:
+    """Print a line for every kind of kernel, and for every chip with HBM left out of its family's fit."""
+    groups = kernels.grouped(published.kernels)
+    tiles = catalog.constants["nvidia-h100-sxm"].kernel_tiles
+    print("Single kernels: absolute error of the time in %, on a quarter of the shapes that no fit saw")
+    print(f"Tile set {tiles.version}: {len(tiles.tiles)} tiles, {len(tiles.splits)} splits; the same set everywhere")
+    print(f"  {'operator':12}{'chip':26}{'format':14}{'software':18}{HEADING}   plain roofline: median")
+    pooled: dict[tuple[str, str], list[Array]] = defaultdict(list)
+    for key, measured in groups.items():
+        machine = kernels.machine_of(catalog, key)
+        if machine is None:
+            continue
+        away = measured.where(kernels.held_out(measured))
+        errors = kernels.estimate(machine, away) / away.seconds - 1.0
+        roof = plain_roof(machine, away) / away.seconds - 1.0
+        pooled[key.operator, key.format].append(errors)
+        label = f"  {key.operator:12}{key.hardware:26}{key.format:14}{key.software:18}"
+        print(f"{label}{figures(errors)}{100 * np.median(abs(roof)):19.0f}", flush=True)
+    for (operator, format_), errors in pooled.items():
+        print(f"  {operator:12}{'all chips':26}{format_:14}{'':18}{figures(np.concatenate(errors))}")
+    print("Chips with HBM left out of the fit of their family, matrix products in bf16")
+    family = networks.unmeasured(catalog)
+    members = {
+        key: m
+        for key, m in groups.items()
+        if (key.operator, key.format) == ("gemm", "bf16") and "HBM" in catalog.accelerators[key.hardware].memory.type
+    }
+    fits.family(family, "gpu-hbm", members)
+
+
+def plain_roof(machine: kernels.KernelMachine, measured: kernels.Kernels) -> Array:
+    """Return max(W/pi, Q/beta) of every kernel [s], every byte from memory."""
+    bare = replace(
+        machine, launch=0.0, host=0.0, cache=1.0, bandwidth_share=1.0, cache_ratio=1.0, sustained=1.0, wave_fill=0.0,
+        wave_sharing=1.0, tile_drain=0.0, split_cost=0.0, overlap_loss=0.0, derating=0.0, feed=np.inf, quantize_share=np.inf,
+        softmax_work=0.0, tile_efficiency=1.0, kv_factor=1.0, walk=0.0, winograd=0.0, units=1e-9,
+    )  # fmt: skip
+    return kernels.estimate(bare, measured)
+
+
+# Whole networks.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A measured sweep, and the machine that judges it without having seen it, with what its interval rests on."""
+
+    target: Target
+    machine: Machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Sweeps of runtimes that tune every kernel, on family constants, and the cases of each split."""
+
+    catalog: Catalog
+    judged: list[Target]
+    checks: list[Target]
+    machines: Mapping[str, Machine]
+    unseen: list[Case]
+    unseen_checks: list[Case]
+    calibrated: list[Case]
+    other_network: list[Case]
+
+    @staticmethod
+    def of(catalog: Catalog, published: Published, data: Path) -> Study:
+        """Return all splits: chips left out, sweeps of a calibrated chip left out, networks of one left out."""
+        base = networks.unmeasured(catalog)
+        judged = networks.targets([s for s in published.sweeps if fits.judged_sweep(s)], base)
+        checks = internal.resnet50(data, base)
+        machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype) for t in [*judged, *checks]}
+        seen = [t for t in [*judged, *checks] if t.sweep.source in fits.WEIGHTS]
+        left: dict[str, Mapping[str, float]] = {
+            name: networks.fit_family(
+                [t for t in seen if fits.chip_family(t.sweep.hardware) != name], machines, fits.WEIGHTS
+            ).values
+            for name in sorted({fits.chip_family(t.sweep.hardware) for t in [*judged, *checks]})
+        }
+        cases = [
+            Case(target=t, machine=networks.adjusted(machines[t.sweep.id], left[fits.chip_family(t.sweep.hardware)]))
+            for t in [*judged, *checks]
+        ]
+        known, internals = cases[: len(judged)], cases[len(judged) :]
+        spreads = {name: [c for c in known if fits.chip_family(c.target.sweep.hardware) != name] for name in left}
+        unseen = [with_interval(c, spreads[fits.chip_family(c.target.sweep.hardware)]) for c in known]
+        return Study(
+            catalog=catalog, judged=judged, checks=checks, machines=machines, unseen=unseen, unseen_checks=internals,
+            calibrated=list(left_out(known, lambda a, b: a.sweep.id == b.sweep.id)),
+            other_network=list(left_out([*known, *internals], lambda a, b: a.sweep.workload == b.sweep.workload)),
+        )  # fmt: skip
+
+
+def with_interval(case: Case, others: Sequence[Case]) -> Case:
+    """Return the case with the interval of the residuals of other cases."""
+    found = fits.interval(
+        fits.Residuals.joined(fits.residuals(c.target, c.machine) for c in others), "family prior", "residuals of others"
+    )
+    launch = found.launch_p10, found.launch_p90
+    return replace(
+        case,
+        machine=replace(
+            case.machine, ratio_p10=found.p10.si, ratio_p90=found.p90.si,
+            launch_ratio_p10=launch[0].si if launch[0] else found.p10.si,
+            launch_ratio_p90=launch[1].si if launch[1] else found.p90.si,
+        ),
+    )  # fmt: skip
+
+
+def left_out(cases: Sequence[Case], same: Callable[[Target, Target], bool]) -> Iterator[Case]:
+    """Yield every case on its chip calibrated with two numbers from the others, those that are the same left out.
+
+    The family's constants are those that never saw the chip, so that the two numbers are all that is known of it.
+    """
+    for case in cases:
+        if case.target.best:
+            continue
+        others = [c for c in cases if c.target.sweep.hardware == case.target.sweep.hardware and not same(c.target, case.target)]
+        if not others:
+            continue
+        machines = {c.target.sweep.id: c.machine for c in others}
+        numbers = networks.fit_chip([c.target for c in others], machines).values
+        rest = [replace(c, machine=networks.corrected(c.machine, numbers)) for c in others]
+        yield with_interval(replace(case, machine=networks.corrected(case.machine, numbers)), rest)
+
+
+def ratios(case: Case) -> Array:
+    """Return estimate over measured time, less one."""
+    return networks.times(case.target, case.machine) / case.target.sweep.seconds - 1.0
+
+
+def roofs(case: Case) -> tuple[Array, Array]:
+    """Return the plain and the layered roofline over the measured time, less one."""
+    plain, layered = roof_times(case)
+    return plain / case.target.sweep.seconds - 1.0, layered / case.target.sweep.seconds - 1.0
+
+
+def roof_times(case: Case) -> tuple[Array, Array]:
+    """Return the plain and the layered roofline of every point [s]; every byte comes from memory."""
+    bare = replace(case.machine, cache=1.0)
+    batches = np.array(networks.BEST_BATCHES) if case.target.best else case.target.sweep.batches
+    with np.errstate(all="ignore"):
+        parts = breakdown(case.target.network, [bare], batches[np.newaxis])
+    arithmetic, memory = parts.compute["plain"], parts.traffic / bare.bandwidth
+    plain = np.maximum(parts.total(arithmetic), parts.total(memory))[0]
+    layered = parts.total(np.maximum(arithmetic, memory))[0]
+    if case.target.best:
+        return np.array([(plain / batches).min()]), np.array([(layered / batches).min()])
+    return plain, layered
+
+
+def print_networks(study: Study) -> None:
+    """Print the errors of each split, and how often the intervals hold."""
+    print("Whole networks in runtimes that tune every kernel: absolute error of the time in %")
+    print(f"  {'split':34}{'network':14}{HEADING}   median of plain and layered roofline")
+    bert = [c for c in study.unseen if c.target.sweep.workload.startswith("bert") and c.target.sweep.source == fits.TUNED]
+    best = [c for c in study.unseen_checks if c.target.best]
+    one = [c for c in study.unseen_checks if not c.target.best]
+    line("chip left out", "BERT", bert)
+    line("chip left out, batch 1 and 2", "BERT", bert, small=True)
+    for hardware in sorted({c.target.sweep.hardware for c in bert}):
+        line(f"  {hardware}", "BERT", [c for c in bert if c.target.sweep.hardware == hardware])
+    others = [c for c in study.unseen if c.target.sweep.source != fits.TUNED]
+    for name in sorted({c.target.sweep.workload for c in others}):
+        line("chip left out, AITemplate", name, [c for c in others if c.target.sweep.workload == name])
+    line("chip left out, int8, best batch", "resnet50", best)
+    if best:
+        print(f"    the worst of {len(best)} chips: {100 * max(abs(ratios(c)[0]) for c in best):.1f} %")
+    line("chip left out, int8, batch 1", "resnet50", one)
+    line("two numbers, sweep left out", "BERT", [c for c in study.calibrated if c.target.sweep.source == fits.TUNED])
+    line("two numbers, sweep left out", "all", study.calibrated)
+    line("two numbers, network left out", "all", study.other_network)
+    print("Intervals on the same points")
+    print(f"  {'split':34}{'':14}{'points':>7}{'<= p90':>9}{'p10-p90':>9}   median of p90/p10")
+    for title, cases in (("chip left out", study.unseen), ("two numbers, sweep left out", study.calibrated)):
+        print(f"  {title:34}{'all':14}{coverage(cases)}")
+
+
+def line(title: str, network: str, cases: Sequence[Case], *, small: bool = False) -> None:
+    """Print the errors of some cases beside both rooflines."""
+    if not cases:
+        return
+    keep = [c.target.sweep.batches <= SMALL if small else np.ones(len(ratios(c)), dtype=bool) for c in cases]
+    ours = np.concatenate([ratios(c)[k] for c, k in zip(cases, keep, strict=True)])
+    plain, layered = (np.concatenate([roofs(c)[which][k] for c, k in zip(cases, keep, strict=True)]) for which in (0, 1))
+    print(f"  {title:34}{network:14}{figures(ours)}{100 * np.median(abs(plain)):20.0f}{100 * np.median(abs(layered)):8.0f}")
+
+
+def coverage(cases: Sequence[Case]) -> str:
+    """Return how often measured times lie within the interval, and how wide it is."""
+    held, inside, width = [], [], []
+    for case in cases:
+        points, measured = networks.points(case.target, case.machine), case.target.sweep.seconds
+        low, high = points.latency_p10_s[0], points.latency_p90_s[0]
+        held.append(measured <= high)
+        inside.append((measured <= high) & (measured >= low))
+        width.append(high / low)
+    whole = [np.concatenate(part) for part in (held, inside, width)]
+    return f"{len(whole[0]):7}{100 * whole[0].mean():9.1f}{100 * whole[1].mean():9.1f}{np.median(whole[2]):10.2f}"
+
+
+# Decisions.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """What came of decisions: violated limits, throughput over the best measured choice, and limits wrongly given up."""
+
+    decided: int
+    violated: int
+    abstained: int
+    share: Array
+
+    def __str__(self) -> str:
+        """Return it in a line."""
+        total = self.decided + self.abstained
+        kept = self.share if self.share.size else np.zeros(1)
+        return (
+            f"{total:7}{100 * self.violated / max(self.decided, 1):12.1f}{np.median(kept):10.2f}"
+            f"{np.quantile(kept, 0.1):8.2f}{100 * self.abstained / max(total, 1):12.1f}"
+        )
+
+
+def print_decisions(study: Study) -> None:
+    """Print what choosing the batch from predictions alone comes to, beside three simpler ways."""
+    print(
+        f"Decisions: the batch with the highest throughput within a latency limit, {LIMITS} limits for each sweep of at least"
+    )
+    print(
+        f"{LEAST_BATCHES} batches, log-spaced above its fastest batch. Violations in % of decisions; throughput over that of the"
+    )
+    print(
+        "best measured batch within the limit, 0 where the limit was violated; abstained in % where a measured batch qualifies"
+    )
+    print(f"  {'choice by':44}{'limits':>7}{'violated %':>12}{'median':>10}{'p10':>8}{'abstained %':>12}")
+    for title, cases in (("chip left out", study.unseen), ("two numbers, sweep left out", study.calibrated)):
+        enough = [c for c in cases if len(c.target.sweep.batches) >= LEAST_BATCHES]
+        ways: dict[str, Callable[[Case], Array]] = {
+            "90 % certainty": lambda c: networks.points(c.target, c.machine).latency_p90_s[0],
+            "the estimate": lambda c: networks.times(c.target, c.machine),
+            "plain roofline": lambda c: roof_times(c)[0],
+        }
+        for name, predicted in ways.items():
+            print(f"  {f'{title}: {name}':44}{tally(enough, predicted)}", flush=True)
+        for name, place in (("batch 1", 0), ("largest batch", -1)):
+            print(f"  {f'{title}: {name}':44}{tally_fixed(enough, place)}", flush=True)
+
+
+def limits_of(seconds: Array) -> Array:
+    """Return limits log-spaced from a little above the fastest batch to a little above the slowest [s]."""
+    return np.geomspace(1.05 * seconds.min(), 1.05 * seconds.max(), LIMITS)
+
+
+def tally(cases: Sequence[Case], predicted: Callable[[Case], Array]) -> Tally:
+    """Return what came of choosing, for every limit, the batch of highest predicted throughput that is predicted to hold."""
+    results = [
+        outcome(case.target.sweep, chosen(case.target.sweep.batches, seconds, limit), limit)
+        for case in cases
+        for seconds in (predicted(case),)
+        for limit in limits_of(case.target.sweep.seconds)
+    ]
+    return summed(results)
+
+
+def tally_fixed(cases: Sequence[Case], place: int) -> Tally:
+    """Return what came of always choosing the smallest, or the largest batch."""
+    results = [
+        outcome(c.target.sweep, int(np.argsort(c.target.sweep.batches)[place]), limit)
+        for c in cases
+        for limit in limits_of(c.target.sweep.seconds)
+    ]
+    return summed(results)
+
+
+def chosen(batches: Array, seconds: Array, limit: float) -> int | None:
+    """Return the place of the batch with the highest predicted throughput within a limit, or None."""
+    within = np.flatnonzero(seconds <= limit)
+    return int(within[np.argmax((batches / seconds)[within])]) if within.size else None
+
+
+def outcome(sweep: Sweep, place: int | None, limit: float) -> tuple[bool, bool, float]:
+    """Return whether it abstained, whether the limit was violated, and the throughput over the best measured one."""
+    if place is None:
+        return True, False, 0.0
+    throughput = sweep.batches / sweep.seconds
+    best = throughput[sweep.seconds <= limit].max()
+    violated = bool(sweep.seconds[place] > limit)
+    return False, violated, 0.0 if violated else float(throughput[place] / best)
+
+
+def summed(results: Sequence[tuple[bool, bool, float]]) -> Tally:
+    """Return the tally of outcomes."""
+    decided = [r for r in results if not r[0]]
+    return Tally(
+        decided=len(decided), violated=sum(r[1] for r in decided), abstained=len(results) - len(decided),
+        share=np.array([r[2] for r in decided]),
+    )  # fmt: skip
+
+
+# Ranking of chips.
+
+
+def print_ranking(study: Study) -> None:
+    """Print how well chips are ranked that no fit saw."""
+    print("Ranking of chips, each left out of the fit: Kendall's tau, and what the first choice gives away")
+    best = [c for c in study.unseen_checks if c.target.best]
+    measured = np.array([1 / c.target.sweep.seconds[0] for c in best])
+    ours = np.array([1 / networks.times(c.target, c.machine)[0] for c in best])
+    roof = np.array([1 / roof_times(c)[1][0] for c in best])
+    tdp = np.array([c.machine.tdp_w for c in best])
+    if best:
+        for name, scale in (
+            ("ResNet-50 int8, throughput", np.ones_like(tdp)),
+            ("ResNet-50 int8, throughput per watt of TDP", tdp),
+        ):
+            print(
+                f"  {name:46}{ranked(measured / scale, ours / scale)}   layered roofline {ranked(measured / scale, roof / scale)}"
+            )
+    found: list[tuple[float, float]] = []
+    for _, group in itertools.groupby(sorted(study.unseen, key=kind), key=kind):
+        cases = list(group)
+        common = set.intersection(*(set(c.target.sweep.batches) for c in cases))
+        for batch in sorted(common) if len({c.target.sweep.hardware for c in cases}) > SMALL else ():
+            places = [int(np.flatnonzero(c.target.sweep.batches == batch)[0]) for c in cases]
+            times = np.array([c.target.sweep.seconds[i] for c, i in zip(cases, places, strict=True)])
+            guess = np.array([networks.times(c.target, c.machine)[i] for c, i in zip(cases, places, strict=True)])
+            found.append((kendall(1 / times, 1 / guess), regret(1 / times, 1 / guess)))
+    if found:
+        tau, lost = np.mean(found, axis=0)
+        print(
+            f"  {'BERT latency, mean of ' + str(len(found)) + ' shapes and batches':46}tau {tau:5.2f}  regret {100 * lost:4.1f} %"
+        )
+
+
+def kind(case: Case) -> tuple[str, ...]:
+    """Return what chips can be compared on."""
+    sweep = case.target.sweep
+    return (sweep.source, sweep.workload, sweep.dtype, str(sorted(sweep.sizes.items())))
+
+
+def ranked(measured: Array, ours: Array) -> str:
+    """Return tau and regret in words."""
+    return f"tau {kendall(measured, ours):5.2f}  regret {100 * regret(measured, ours):4.1f} %"
+
+
+def kendall(first: Array, second: Array) -> float:
+    """Return Kendall's tau of two rankings."""
+    pairs = list(itertools.combinations(range(len(first)), 2))
+    return float(np.mean([np.sign(first[i] - first[j]) * np.sign(second[i] - second[j]) for i, j in pairs]))
+
+
+def regret(measured: Array, ours: Array) -> float:
+    """Return what choosing by the estimate gives away of the best."""
+    return float(1 - measured[np.argmax(ours)] / measured.max())
+
+
+# Eager frameworks.
+
+
+HOST: Final = {"host": Prior(value=3e-5, spread=0.7), "device_share": Prior(value=0.75, spread=0.4)}
+"""What belongs to a host and its framework: time per operator [s], and the rate of its kernels over tuned ones."""
+
+
+def print_eager(catalog: Catalog, published: Published) -> None:
+    """Print the errors of eager frameworks on a host calibrated with two numbers from half of its points."""
+    print("Eager frameworks, host calibrated with two numbers: absolute error of the time in %, on points that it did not see")
+    print(f"  {'framework':44}{'chip':24}{HEADING}   host us   device share")
+    base = networks.unmeasured(catalog)
+    groups: dict[tuple[str, str, str, str], list[Target]] = defaultdict(list)
+    for target in networks.targets([s for s in published.sweeps if s.runtime == "eager" and s.source in HOSTED], base):
+        sweep = target.sweep
+        groups[sweep.source, sweep.software, sweep.hardware, sweep.dtype].append(target)
+    pooled: dict[str, list[Array]] = defaultdict(list)
+    for (source, software, hardware, dtype), each in sorted(groups.items()):
+        if sum(len(t.sweep.batches) for t in each) < LEAST_BATCHES:
+            continue
+        machine = base.machine(hardware, dtype, "eager")
+        errors, values = halves(each, machine)
+        pooled["TensorFlow" if "tensorflow" in software.lower() else "PyTorch and others"].append(errors)
+        print(
+            f"  {f'{source}: {software}':44}{hardware + ' ' + dtype:24}{figures(errors)}{values['host'] * 1e6:10.1f}{values['device_share']:12.2f}"
+        )
+    for name, errors in pooled.items():
+        print(f"  {name:68}{figures(np.concatenate(errors))}")
+
+
+HOSTED: Final = ("AITemplate-examples", "NVIDIA-FasterTransformer", "NVIDIA-DLE", "onnxruntime-transformers-README")
+"""Sources with sweeps over batches of one host; those with one batch for each network have no curve to calibrate on."""
+
+
+def halves(each: Sequence[Target], machine: Machine) -> tuple[Array, Mapping[str, float]]:
+    """Return the errors on every second point, the host fitted to the others, and the other way round."""
+    errors = []
+    values: Mapping[str, float] = {}
+    for turn in (0, 1):
+        seen = [thin(t, turn) for t in each]
+        away = [thin(t, 1 - turn) for t in each]
+        values = fit_host([t for t in seen if t.sweep.batches.size], machine)
+        errors += [ratios(Case(target=t, machine=hosted(machine, values))) for t in away if t.sweep.batches.size]
+    return np.concatenate(errors), values
+
+
+def thin(target: Target, turn: int) -> Target:
+    """Return every second point of a sweep."""
+    s = target.sweep
+    return replace(target, sweep=replace(s, batches=s.batches[turn::2], seconds=s.seconds[turn::2], power_w=s.power_w[turn::2]))
+
+
+def hosted(machine: Machine, values: Mapping[str, float]) -> Machine:
+    """Return a machine with the two numbers of a host."""
+    return replace(machine, host=values["host"], time_factor=1.0 / values["device_share"])
+
+
+def fit_host(each: Sequence[Target], machine: Machine) -> Mapping[str, float]:
+    """Return the two numbers of a host."""
+    measured = np.concatenate([t.sweep.seconds for t in each])
+    return fit(lambda values: np.concatenate([networks.times(t, hosted(machine, values)) for t in each]), measured, HOST).values
+
+
+if __name__ == "__main__":
+    main()
