@@ -287,8 +287,9 @@ def _ratios(data: _Networks, found: Posterior, estimated: Array, sweeps: int) ->
     launch: tuple[float | None, float | None] = (None, None)
     if launching.any():
         launch = interval(ratio[launching], (m.launch_ratio_p10, m.launch_ratio_p90), learned, sweeps)
-    how = "each sweep predicted without itself" if sweeps > 1 else "one sweep, so widened by the family's interval"
-    about_ = f"{_plural(len(ratio), 'point')} in {_plural(sweeps, 'sweep')}, {how}"
+    how = ", each predicted without itself" if sweeps > 1 else ""
+    how += "" if sweeps > 1 and len(ratio) >= ENOUGH else "; few, so widened by the family's interval"
+    about_ = f"{_plural(len(ratio), 'point')} in {_plural(sweeps, 'sweep')}{how}"
     return Ratios(p10=p10, p90=p90, launch_p10=launch[0], launch_p90=launch[1], basis=about_)
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from engine.catalog import Catalog
 from engine.documents import read_file, validate
+from engine.errors import SpecError
 from engine.measurement import Measurement
 from engine.quantity import Source
 
+from .. import validation
 from ..inputs import RequestError
 from . import names, quality, tables
 from .points import Kernels, Published, Sweep
@@ -64,10 +66,23 @@ def _files(paths: Sequence[Path], catalog: Catalog) -> list[Path]:
     found: dict[str, Path] = {}
     for path in paths:
         files = list(tables.files_of(path))
+        for file in files:
+            _refuse_other_specs(file)
         if not files:
             tables.read(path, catalog)
         found |= {os.path.realpath(file): file for file in files if os.path.realpath(file) not in found}
     return list(found.values())
+
+
+def _refuse_other_specs(file: Path) -> None:
+    """Raise SpecError for a spec of another kind, whose every line would be a fault of a measurement."""
+    document = read_file(file) if file.suffix == ".json" else None
+    if document is None or not isinstance(document.data, dict):
+        return
+    model, faults = validation.model_of(document)
+    if model is not Measurement:
+        kind = f"the spec of a {model.__name__.lower()}" if model else "JSON that says not what it is"
+        raise SpecError(faults or [document.fault((), kind, "a measurement spec, a table or a folder of them")])
 
 
 def _of_chip(part: Published, chip: str) -> Published:
@@ -84,7 +99,7 @@ def _counts(published: Published) -> Counter[str]:
         counts[sweep.hardware] += len(sweep.batches)
     for kernels in published.kernels:
         counts[kernels.hardware] += len(kernels)
-    return counts
+    return +counts
 
 
 def _only_chip(published: Published) -> str:

@@ -137,7 +137,9 @@ def _residual(errors: Errors) -> Residual:
 def _sources(fitted: Fitted, evidence: Evidence, date: str) -> dict[str, Source]:
     points = sum(part.points for part in fitted.parts)
     software = ", ".join(evidence.software)
-    title = f"Fit of Roofwise {__version__} (advise calibrate) to {points} measured points of {fitted.chip.id}: {software}"
+    title = (
+        f"Fit of Roofwise {__version__} (advise calibrate) to measurements of {fitted.chip.id}, points: {points}; {software}"
+    )
     found = {FIT: Source(title=_short(title), publisher="Roofwise", date=date)}
     if any(not (isinstance(part, NetworkPart) and part.runtime == GRAPH) for part in fitted.parts):
         found[FAMILY] = Source(title="What the fit does not touch: constants of the chip's family in Roofwise's catalogue")
