@@ -113,7 +113,10 @@ class Constants(Product):
 
 
 class Correction(Model):
-    """The two numbers that a measured chip adds to its family's constants: a factor on the launch, and one on the time."""
+    """The two numbers that a measured chip adds to its family's constants: a factor on the launch, and one on the time.
+
+    The second is on the time of its kernels and on their energy alike, so that it holds where the power limit decides, too.
+    """
 
     launch_factor: Fraction
     time_factor: Fraction

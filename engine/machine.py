@@ -59,6 +59,7 @@ class Machine:
     softmax_work: float
     power_exponent: float
     time_factor: float
+    energy_factor: float
     host: float
     host_sharpness: float
     ratio_p10: float
@@ -137,6 +138,7 @@ def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str)
         "wave_fill": scale * si_of(part.wave_fill, 0.0),
         "split_cost": scale * si_of(part.split_cost, 0.0),
         "time_factor": si_of(correction and correction.time_factor, 1.0) / si_of(profile.device_share, 1.0),
+        "energy_factor": si_of(correction and correction.time_factor, 1.0),
     }
 
 

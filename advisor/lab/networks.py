@@ -100,7 +100,10 @@ def fit_family(
 def corrected(machine: Machine, values: Mapping[str, float]) -> Machine:
     """Return the machine with the two numbers that a measured chip adds."""
     return replace(
-        machine, launch=machine.launch * values["launch_factor"], time_factor=machine.time_factor * values["time_factor"]
+        machine,
+        launch=machine.launch * values["launch_factor"],
+        time_factor=machine.time_factor * values["time_factor"],
+        energy_factor=machine.energy_factor * values["time_factor"],
     )
 
 
