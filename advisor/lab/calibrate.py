@@ -107,6 +107,7 @@ class KernelPart(Part):
     family: KernelConstants
     format: str
     software: str
+    held_out: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -378,10 +379,9 @@ def _kernel_part(
 ) -> KernelPart | None:
     base = kernel_machine(chip, family, constants, key.format)
     held = single.held_out(measured)
-    if len(measured) < HELD_OUT_FROM or held.all() or not held.any():
-        seen, judged, errors_of = measured, measured, "the points of the fit; too few to hold any out"
-    else:
-        seen, judged, errors_of = measured.where(~held), measured.where(held), "shapes that the fit did not see"
+    some_held = len(measured) >= HELD_OUT_FROM and bool(held.any()) and not held.all()
+    seen, judged = (measured.where(~held), measured.where(held)) if some_held else (measured, measured)
+    errors_of = "shapes that the fit did not see" if some_held else "the points of the fit; too few to hold any out"
 
     def predicted(some: Kernels) -> Predict:
         return lambda values: single.estimate(single.changed(base, values), some)
@@ -393,6 +393,7 @@ def _kernel_part(
     found = about(predicted(few), few.seconds, priors, values)
     return KernelPart(
         title=f"{key.operator} in {key.format}, {key.software}", format=key.format, software=key.software, family=constants,
+        held_out=some_held,
         about=_plural(len(measured), "point"), points=len(measured), posterior=found, errors_of=errors_of,
         before=errors(single.estimate(base, judged), judged.seconds),
         after=errors(predicted(judged)(values), judged.seconds),

@@ -11,13 +11,15 @@ from engine.catalog import Catalog
 from engine.quantity import Fraction, Quantity, Share, Source, Time
 from engine.units import factor
 
-from .calibrate import Errors, Fitted, KernelPart, NetworkPart, Part, Ratios
+from .calibrate import ENOUGH, Fitted, KernelPart, NetworkPart, Part, Ratios
 from .evidence import Evidence
 from .posterior import Constant
 
 FIT: Final = "fit"
 FAMILY: Final = "family"
 SCHEMA: Final = "../../schemas/calibration.schema.json"
+UNKNOWN: Final = (0.8, 1.25)
+"""Measured over estimated time at the 10th and 90th percentile where a family does not say."""
 _LONGEST: Final = 2000
 
 
@@ -119,16 +121,24 @@ def _kernel(part: KernelPart) -> KernelConstants:
     for constant in part.posterior.constants:
         before: Quantity = getattr(family, constant.name)
         kept[constant.name] = _quantity(type(before), before.unit, constant)
-    own = {"format": part.format, "software": part.software, "residual": _residual(part.after)}
+    own = {"format": part.format, "software": part.software, "residual": _residual(part)}
     return KernelConstants.model_validate(kept | own)
 
 
-def _residual(errors: Errors) -> Residual:
+def _residual(part: KernelPart) -> Residual:
+    """Return how far the constants are off; percentiles of points that the fit saw, or of few, are widened by the family's."""
+    off = part.after
+    family = part.family.residual
+    wide = (family.p10.si, family.p90.si) if family and family.p10 and family.p90 else UNKNOWN
+    few = not part.held_out or off.points < ENOUGH
+    p10, p90 = (min(off.p10, wide[0]), max(off.p90, wide[1])) if few else (off.p10, off.p90)
+    note = {} if part.held_out else {"note": "of the points of the fit; too few to hold any out"}
+
     def share(value: float) -> dict[str, Any]:
         return {"value": rounded(value), "unit": "1", "source": FIT}
 
-    shares = {name: share(getattr(errors, name)) for name in ("median", "mean", "p10", "p90")}
-    return Residual.model_validate({"points": errors.points, "bias": rounded(errors.bias), **shares})
+    shares = {"median": share(off.median) | note, "mean": share(off.mean), "p10": share(p10), "p90": share(p90)}
+    return Residual.model_validate({"points": off.points, "bias": rounded(off.bias), **shares})
 
 
 # Where it comes from, and what it does not say.

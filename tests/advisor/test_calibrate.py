@@ -230,6 +230,10 @@ def test_one_sustained_product_moves_its_estimate_and_no_network(with_kernels: P
     found = part(result, "gemm")
     assert abs(found.after.bias) < abs(found.before.bias) / 2
     assert "too few" in found.errors_of
+    residual = spec.kernels[0].residual
+    assert residual is not None
+    assert residual.p90 is not None
+    assert residual.p90.si >= 1.25  # one point that was fitted says nothing of others
     assert all(constant.spread <= constant.prior for constant in found.posterior.constants)
     assert (spec.correction, spec.interval) == (None, None)
 
