@@ -226,8 +226,8 @@ def _networks(chip: Accelerator, constants: Resolved, runtime: str, each: Sequen
 def _correction_priors(constants: Resolved) -> dict[str, Prior]:
     """Return the priors of a chip's correction: as wide as chips of a family differ, wider where the family is a guess.
 
-    It stays within two of their spreads. Beyond, the factors would make up for something else: on a chip at its power limit,
-    which neither moves, many points could take them anywhere.
+    It stays within two of their spreads. Beyond, the factors would make up for something else that the form lacks: the loss is
+    soft, and many points of one kind could take them anywhere.
     """
     given = constants.interval
     wider = max(1.0, float(np.log(given.p90.si / given.p10.si) / USUAL))
