@@ -32,8 +32,9 @@ candidate
 exclusion
 recommend
 contract schemas docs formula step derive
-report.text report.markdown report.derivation report.calibration
+report.text report.markdown report.derivation
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
+lab.evidence lab.posterior lab.calibrate lab.fitted report.calibration
 output
 cli
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -222,7 +222,8 @@ def of_spec(record: Measurement, catalog: Catalog) -> Published:
     for batch, seconds, watts in _spec_points(record):
         cells[batch].seconds.append(seconds)
         cells[batch].power_w.append(watts)
-    return Published(rows_read=rows) + _published(key, cells)
+    found = _published(key, cells)
+    return replace(found, rows_read=rows, sweeps=tuple(replace(sweep, runtime=record.runtime) for sweep in found.sweeps))
 
 
 def _spec_outside(record: Measurement, catalog: Catalog) -> str | None:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from advisor.cli import main
+from advisor.lab import evidence
+from advisor.lab.calibrate import Fitted, NetworkPart, Part, calibrate, interval
+from advisor.lab.fitted import specification
+from advisor.lab.networks import corrected, unmeasured
 from advisor.report.calibration import spec_text
+from advisor.validation import validate_file
+from engine import predict
 from engine.calibration import Calibration
-from engine.catalog import load_document
+from engine.catalog import Catalog, data_root, load, load_document
+from engine.compiled import estimate
 from engine.documents import read_file, read_text
+from engine.network import build
+from engine.single import latency_s
 
 SHIPPED = sorted((Path(__file__).parents[2] / "specs/calibrations").glob("*.json"))
 
@@ -22,3 +40,353 @@ def test_a_calibration_that_is_printed_and_read_again_is_the_same(path: Path) ->
     assert faults == []
     assert again is not None
     assert again.model_dump() == shipped.model_dump()
+
+
+# Networks.
+
+CHIP = "nvidia-a30"
+TRUTH = {"launch_factor": 1.3, "time_factor": 1.12}
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+
+
+def measurement(workload: str, points: Mapping[int, float], *, hardware: str = CHIP, runtime: str = "graph") -> dict[str, Any]:
+    """Return a measurement spec; `points` are batch and time [s]."""
+    return {
+        "$schema": "../../schemas/measurement.schema.json", "id": f"{hardware}-{workload}-{runtime}", "workload": workload,
+        "hardware": hardware, "dtype": "fp16", "software": "Bench 1.0", "runtime": runtime, "method": "made up",
+        "sources": {"lab": {"title": f"Our bench, {workload}"}},
+        "points": [{"batch": b, "latency": {"value": 1e3 * s, "unit": "ms", "source": "lab"}} for b, s in points.items()],
+    }  # fmt: skip
+
+
+def written(folder: Path, *records: Mapping[str, Any]) -> Path:
+    """Write measurement specs into a folder; return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for record in records:
+        (folder / f"{record['id']}.json").write_text(json.dumps(record), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return unmeasured(load())
+
+
+def truth(catalog: Catalog, workload: str, batches: Sequence[int], noise: float = 0.0, **change: float) -> dict[int, float]:
+    """Return times [s] of a chip whose constants are known, with noise."""
+    m = (
+        corrected(catalog.machine(CHIP, "fp16"), TRUTH)
+        if not change
+        else replace(catalog.machine(CHIP, "fp16", "eager"), **change)
+    )
+    network = build(catalog.workloads[workload], {})
+    seconds = estimate(network, [m], np.array(batches, dtype=float)).latency_estimate_s[0]
+    seconds = seconds * np.exp(noise * np.random.default_rng(len(workload)).normal(size=len(batches)))
+    return dict(zip(batches, map(float, seconds), strict=True))
+
+
+def fitted_to(folder: Path, catalog: Catalog, hardware: str | None = None) -> tuple[Fitted, Calibration]:
+    """Return what calibrating finds, and its spec."""
+    chip, found = evidence.read([folder], catalog, hardware)
+    result = calibrate(chip, found, catalog)
+    return result, specification(result, found, catalog, "2026-11-25")[0]
+
+
+def part(result: Fitted, title: str) -> Part:
+    """Return a part by how its title begins."""
+    return next(part for part in result.parts if part.title.startswith(title))
+
+
+def test_the_constants_behind_many_noisy_points_are_found(catalog: Catalog, tmp_path: Path) -> None:
+    models = ("bert-base", "resnet50", "mobilenet-v2")
+    folder = written(tmp_path, *(measurement(name, truth(catalog, name, BATCHES, 0.02)) for name in models))
+    result, spec = fitted_to(folder, catalog)
+    assert spec.correction is not None
+    assert spec.correction.launch_factor.si == pytest.approx(TRUTH["launch_factor"], rel=0.1)
+    assert spec.correction.time_factor.si == pytest.approx(TRUTH["time_factor"], rel=0.05)
+    found = part(result, "networks, graph")
+    assert isinstance(found, NetworkPart)
+    assert found.after.median < 0.03 < found.before.median
+    assert found.unseen is not None
+    assert found.unseen.median < 0.05
+    assert spec.interval is not None
+    assert spec.interval.level == "chip measured"
+    assert spec.interval.p10.si <= 0.9525
+    assert spec.interval.p90.si >= 1.05
+    assert [source.title for key, source in spec.sources.items() if key != "fit"] == [
+        f"Our bench, {name}" for name in sorted(models)
+    ]
+
+
+def test_one_point_moves_its_own_estimate_and_leaves_open_what_it_does_not_show(catalog: Catalog, tmp_path: Path) -> None:
+    folder = written(tmp_path, measurement("bert-base", truth(catalog, "bert-base", [128])))
+    result, spec = fitted_to(folder, catalog)
+    found = part(result, "networks")
+    assert abs(found.after.bias) < abs(found.before.bias)
+    launch, time = found.posterior.constants
+    assert launch.after == pytest.approx(1.0, abs=0.02)  # of a large batch launches take next to nothing
+    assert not launch.decided
+    assert 1.0 < time.after < TRUTH["time_factor"]
+    assert "launch_factor" in spec.notes[0]
+    assert spec.interval is not None
+    assert spec.interval.p90.si > 1.1  # one point says little of other networks
+    assert found.following is not None
+    assert found.following.what == "bert-base (fp16) at batch 1"
+    assert found.following.uncertainty > 0.08
+
+
+def test_no_constant_is_less_certain_than_before(catalog: Catalog, tmp_path: Path) -> None:
+    far = {batch: 9 * seconds for batch, seconds in truth(catalog, "resnet50", [1, 64]).items()}
+    for name, points in (("near", truth(catalog, "resnet50", [1])), ("far", far)):
+        result, _ = fitted_to(written(tmp_path / name, measurement("resnet50", points)), catalog)
+        for constant in part(result, "networks").posterior.constants:
+            assert constant.spread <= constant.prior
+            assert 0 <= constant.learned <= 1
+
+
+def test_a_correction_stays_near_its_family_however_many_points_ask_for_more(catalog: Catalog, tmp_path: Path) -> None:
+    slow = {batch: 9 * seconds for batch, seconds in truth(catalog, "resnet50", BATCHES).items()}
+    result, spec = fitted_to(written(tmp_path, measurement("resnet50", slow)), catalog)
+    assert any(constant.at_limit for constant in part(result, "networks").posterior.constants)
+    assert spec.correction is not None
+    assert spec.correction.time_factor.si == pytest.approx(np.exp(2 * 0.12), rel=0.01)
+
+
+def test_an_eager_framework_gets_a_host_of_its_own(catalog: Catalog, tmp_path: Path) -> None:
+    profile = catalog.constants[CHIP].runtimes["eager"]
+    assert profile.host is not None
+    assert profile.device_share is not None
+    slower = {"host": 2 * profile.host.si, "time_factor": 1.2 / profile.device_share.si}
+    times = truth(catalog, "resnet50", (1, 2, 64, 128, 256), **slower)
+    _, spec = fitted_to(written(tmp_path, measurement("resnet50", times, runtime="eager")), catalog)
+    eager = spec.runtimes["eager"]
+    assert eager.host is not None
+    assert eager.device_share is not None
+    assert eager.host.si == pytest.approx(2 * profile.host.si, rel=0.05)
+    assert eager.device_share.si == pytest.approx(profile.device_share.si / 1.2, rel=0.05)
+    assert (eager.fused, eager.launch and eager.launch.source) == (False, "family")
+    assert spec.correction is None
+    assert spec.interval is None
+
+
+# Kernels.
+
+PRODUCT = {
+    "launch": 4e-6, "sustained": 0.9, "bandwidth_share": 0.85, "cache_ratio": 2.5, "feed": 0.02, "wave_fill": 2e-6,
+    "wave_sharing": 0.5, "tile_drain": 0.1, "split_cost": 2e-6, "overlap_loss": 0.2, "derating": 0.1,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def with_kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a spec folder in which the family of GPUs has constants of products in bf16."""
+    folder = tmp_path_factory.mktemp("specs")
+    units = {"launch": "s", "wave_fill": "s", "split_cost": "s", "feed": "B/FLOP"}
+    constants = {name: {"value": value, "unit": units.get(name, "1"), "source": "us"} for name, value in PRODUCT.items()}
+    family = {
+        "$schema": "../../schemas/calibration.schema.json", "id": "kernels", "name": "Products of GPUs",
+        "applies_to": {"kind": ["gpu"]}, "sources": {"us": {"title": "made up"}},
+        "kernels": [{"operator": "gemm", "format": "bf16", **constants}],
+    }  # fmt: skip
+    written(folder / "calibrations", family)
+    return folder
+
+
+def products(catalog: Catalog, path: Path, shapes: Sequence[tuple[int, int, int]], **change: float) -> Path:
+    """Write a table of products on a chip whose constants are known."""
+    base = catalog.kernel("nvidia-h100-sxm", "gemm", "bf16")
+    assert base is not None
+    rows, columns, contraction = np.array(shapes, dtype=float).T
+    sizes = {"rows": rows, "columns": columns, "contraction": contraction, "groups": np.ones(len(shapes))}
+    times = latency_s(replace(base, **change), sizes)
+    lines = ["chip,dtype,framework,m,n,k,latency_us"]
+    lines += [f"h100_sxm,bfloat16,Bench,{m},{n},{k},{1e6 * t}" for (m, n, k), t in zip(shapes, times, strict=True)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_products_show_their_rate_and_are_judged_on_shapes_that_the_fit_did_not_see(with_kernels: Path, tmp_path: Path) -> None:
+    known = load([with_kernels])
+    shapes = [(m, n, k) for m in (1, 64, 1024, 8192) for n in (1024, 4096, 8192) for k in (1024, 4096, 8192)]
+    table = products(known, tmp_path / "products.csv", shapes, sustained=0.7, launch=8e-6)
+    result, spec = fitted_to(table, known)
+    (constants,) = spec.kernels
+    found = part(result, "gemm in bf16")
+    assert constants.sustained is not None
+    assert constants.sustained.si == pytest.approx(0.7, rel=0.1)
+    assert found.errors_of == "shapes that the fit did not see"
+    assert found.after.median < 0.03 < found.before.median
+    assert constants.residual is not None
+    assert constants.residual.points == found.after.points < len(shapes)
+    assert spec.sources["m1"].title == "Measurements in products.csv"
+    assert spec.correction is None
+    assert "networks stay as they were" in " ".join(spec.notes)
+
+
+def test_one_sustained_product_moves_its_estimate_and_no_network(with_kernels: Path, tmp_path: Path) -> None:
+    known = load([with_kernels])
+    table = products(known, tmp_path / "one.csv", [(8192, 8192, 8192)], sustained=0.7)
+    result, spec = fitted_to(table, known)
+    found = part(result, "gemm")
+    assert abs(found.after.bias) < abs(found.before.bias) / 2
+    assert "too few" in found.errors_of
+    residual = spec.kernels[0].residual
+    assert residual is not None
+    assert residual.p90 is not None
+    assert residual.p90.si >= 1.25  # one point that was fitted says nothing of others
+    assert all(constant.spread <= constant.prior for constant in found.posterior.constants)
+    assert (spec.correction, spec.interval) == (None, None)
+
+
+# The command.
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Run `advise calibrate` in this process; return exit code, output and errors."""
+    monkeypatch.delenv("ROOFWISE_SPECS", raising=False)
+
+    def runs(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["calibrate", *map(str, arguments)])
+        printed = capsys.readouterr()
+        return int(stop.value.code or 0), printed.out, printed.err
+
+    return runs
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_the_spec_is_valid_and_lowers_the_error_when_it_is_used(run: Run, catalog: Catalog, tmp_path: Path) -> None:
+    folder = written(tmp_path / "measured", measurement("resnet50", truth(catalog, "resnet50", BATCHES, 0.02)))
+    out = tmp_path / "specs" / "calibrations" / "chip.json"
+    out.parent.mkdir(parents=True)
+    code, report, err = run(folder, "-o", out)
+    assert (code, err) == (0, "")
+    assert max(map(len, report.splitlines())) <= 100
+    assert [path.name for path in out.parent.iterdir()] == ["chip.json"]
+    assert validate_file(out).faults == ()
+    measured = np.array(list(truth(catalog, "resnet50", BATCHES).values()))
+
+    def error(with_spec: Catalog) -> float:
+        rows = predict("resnet50", [CHIP], BATCHES, ["fp16"], catalog=with_spec)
+        return float(np.mean([abs(row["latency_estimate_s"] / m - 1) for row, m in zip(rows, measured, strict=True)]))
+
+    assert error(load([out.parents[1]])) < error(catalog) / 3
+
+
+def test_calibrating_again_begins_with_the_family_and_keeps_what_it_does_not_touch(
+    catalog: Catalog, with_kernels: Path, tmp_path: Path
+) -> None:
+    graph = written(tmp_path / "graph", measurement("resnet50", truth(catalog, "resnet50", BATCHES)))
+    first, spec = fitted_to(graph, catalog)
+    written(tmp_path / "specs" / "calibrations", {"id": spec.id} | json.loads(spec_text(spec)))
+    again = load([with_kernels, tmp_path / "specs"])
+    second, same = fitted_to(graph, again)
+    assert same.correction == spec.correction
+    assert part(first, "networks").before == part(second, "networks").before
+    eager = written(tmp_path / "eager", measurement("resnet50", {1: 0.01}, runtime="eager"))
+    _, both = fitted_to(eager, again)
+    assert both.correction is not None
+    assert spec.correction is not None
+    assert both.correction.time_factor.si == spec.correction.time_factor.si
+    assert both.correction.time_factor.source == "fit2"
+    assert {"fit", "fit2"} <= both.sources.keys()
+    assert "correction" in both.notes[-1]
+
+
+def test_without_out_the_spec_is_printed_alone_and_the_report_goes_to_stderr(
+    run: Run, catalog: Catalog, tmp_path: Path
+) -> None:
+    folder = written(tmp_path, measurement("resnet50", truth(catalog, "resnet50", [1])))
+    code, out, err = run(folder, "--format", "json")
+    assert code == 0
+    assert json.loads(out)["applies_to"] == {"hardware": [CHIP]}
+    report = json.loads(err)
+    (found,) = report["parts"]
+    assert [constant["name"] for constant in found["constants"]] == ["launch_factor", "time_factor"]
+    assert report["hardware"] == CHIP
+
+
+NAN = '{"$schema": "x/measurement.schema.json", "points": [{"batch": 1, "latency": {"value": NaN}}]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nothing", "columns nothing"),
+        ("chip,dtype,framework,m,n,k,latency_us\nh100_sxm,bfloat16,Bench,1,1,1,nan\n", "expected a finite number"),
+        ("chip,dtype,framework,m,n,k,latency_us\nabacus,bfloat16,Bench,1,1,1,1\n", "nothing to fit: of 1 rows none counts"),
+        ("chip,dtype,framework,m,n,k,latency_us\nh100_sxm,bfloat16,Bench,1,1,1,0\n", "nothing to fit: of 1 rows none counts"),
+        ("chip,dtype,framework,m,n,k,latency_us\nh100_sxm,nvfp4,Bench,1,1,1,1\n", "nothing to fit"),
+    ],
+)
+def test_a_table_without_points_is_one_clear_line(run: Run, tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "table.csv").write_text(text, encoding="utf-8")
+    code, out, err = run(tmp_path / "table.csv", "-o", tmp_path / "spec.json")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert told in err
+    assert not (tmp_path / "spec.json").exists()
+
+
+def test_faulty_requests_are_one_clear_line_and_write_nothing(run: Run, catalog: Catalog, tmp_path: Path) -> None:
+    good = measurement("resnet50", {1: 0.001, 2: 0.0015})
+    other = measurement("resnet50", {1: 0.002}, hardware="nvidia-l4")
+    both = written(tmp_path / "both", good, other)
+    odd = written(tmp_path / "odd", measurement("resnet5000", {1: 0.001}))
+    one = both / f"{good['id']}.json"
+    (tmp_path / "empty").mkdir()
+    cases = [
+        ((both,), "choose one with --hardware: nvidia-a30 (2 points), nvidia-l4 (1 point)"),
+        ((both, "--hardware", "nvidia-t4"), "no measurement of nvidia-t4: the files are about nvidia-a30 (2 points)"),
+        ((both, "--hardware", "nvidia-l5"), "did you mean nvidia-l4"),
+        ((odd,), "the network is not in the catalogue"),
+        ((tmp_path / "empty",), "a folder without measurements"),
+        ((tmp_path / "nothing.json",), "No such file"),
+        ((data_root() / "specs" / "workloads" / "resnet50.json",), "the spec of a workload"),
+        ((one, "-o", tmp_path / "nowhere" / "spec.json"), "name a file in a folder that exists"),
+        ((one, "--format", "yaml"), "--format: no 'yaml'"),
+    ]
+    for arguments, told in cases:
+        code, out, err = run(*arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1), err
+        assert told in err
+    assert catalog.accelerators[CHIP]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both", "empty", "odd"]
+
+
+def test_a_latency_that_is_no_number_is_told_with_its_place(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "nan.json").write_text(NAN, encoding="utf-8")
+    code, _, err = run(tmp_path / "nan.json")
+    assert code == 2
+    assert "nan.json:1:" in err
+
+
+def test_points_that_contradict_each_other_do_not_count(run: Run, tmp_path: Path) -> None:
+    record = measurement("resnet50", {1: 0.001})
+    record["points"] *= 3  # identical ones are fine
+    assert run(written(tmp_path / "same", record))[0] == 0
+    record["points"][0] = {"batch": 1, "latency": {"value": 100, "unit": "ms", "source": "lab"}}
+    code, _, err = run(written(tmp_path / "apart", record))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "disagree by more than 3x" in err
+
+
+def test_without_scipy_the_remedy_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    code, _, err = run(tmp_path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "pip install 'roofwise[lab]'" in err
+
+
+@settings(max_examples=50)
+@given(
+    ratio=st.lists(st.floats(0.2, 5.0), max_size=30),
+    learned=st.floats(0.0, 1.0),
+    sweeps=st.integers(1, 5),
+)
+def test_an_interval_always_holds_one_and_the_noise(ratio: list[float], learned: float, sweeps: int) -> None:
+    low, high = interval(np.array(ratio), (0.82, 1.25), learned, sweeps)
+    assert 0 < low <= 1 / 1.05
+    assert high >= 1.05
