@@ -321,8 +321,8 @@ def print_decisions(study: Study) -> None:
 
 
 def limits_of(seconds: Array) -> Array:
-    """Return limits log-spaced from a little above the fastest batch to a little above the slowest [s]."""
-    return np.geomspace(1.05 * seconds.min(), 1.05 * seconds.max(), LIMITS)
+    """Return limits log-spaced above the fastest batch, up to the slowest [s]."""
+    return np.geomspace(seconds.min(), seconds.max(), LIMITS + 1)[1:]
 
 
 def tally(cases: Sequence[Case], predicted: Callable[[Case], Array]) -> Tally:
@@ -446,7 +446,7 @@ def print_eager(catalog: Catalog, published: Published) -> None:
         groups[sweep.source, sweep.software, sweep.hardware, sweep.dtype].append(target)
     pooled: dict[str, list[Array]] = defaultdict(list)
     for (source, software, hardware, dtype), each in sorted(groups.items()):
-        if sum(len(t.sweep.batches) for t in each) < LEAST_BATCHES:
+        if sum(len(t.sweep.batches) > 1 for t in each) == 0 or sum(len(t.sweep.batches) for t in each) < LEAST_BATCHES:
             continue
         machine = base.machine(hardware, dtype, "eager")
         errors, values = halves(each, machine)

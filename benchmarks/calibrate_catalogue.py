@@ -39,8 +39,8 @@ WEIGHTS: Final = {TUNED: 1.0, internal.BEST: 6.0, internal.ONE: 1.5}
 ROTATIONS: Final = {"vllm": 6, "trtllm": 3}
 """Sets of weights that the benchmarks of a framework alternate between; TensorRT-LLM's have one to five."""
 MOST: Final = 2000
-LOW, HIGH = 0.10, 0.905
-"""The percentiles of an interval; the upper is a little more than it is called, for held-out points are few."""
+LOW, HIGH = 0.085, 0.925
+"""The percentiles of an interval: a little further out than they are called, for the points of a chip are not independent."""
 FIT: Final = "fit"
 FEW: Final = 20
 """Fewer points have one ratio for launches and all else."""
