@@ -134,15 +134,21 @@ def find(name: str, catalog: Catalog, book: Rulebook) -> Model:
         return book.profiles[name]
     if name.upper() in {rule.id for rule in book.rules}:
         return book[name]
-    every = [key for shelf in shelves for key in shelf.entries]
-    raise _ambiguous_or_unknown(name, [*every, *book.profiles, *(rule.id for rule in book.rules)])
+    short = [key for shelf in shelves[:-1] for key in shelf.entries] + [*book.profiles, *(rule.id for rule in book.rules)]
+    raise _ambiguous_or_unknown(name, short, [*catalog.measurements.entries])
 
 
-def _ambiguous_or_unknown(name: str, every: Sequence[str]) -> UnknownNameError:
-    begins = sorted(key for key in every if key.startswith(name) or f"-{name}" in key)
+def _ambiguous_or_unknown(name: str, short: Sequence[str], records: Sequence[str]) -> UnknownNameError:
+    """Return what to say of a name; the id of a measurement, made of others, is meant only where no other id fits."""
+    every = short if any(_within(name, key) for key in short) else [*short, *records]
+    begins = sorted(key for key in every if _within(name, key))
     if len(begins) > 1:
         return UnknownNameError(f"{name!r} could be {' or '.join(begins)}; give the whole id")
     return unknown("spec", name, every)
+
+
+def _within(name: str, key: str) -> bool:
+    return key.startswith(name) or f"-{name}" in key
 
 
 def _from_file(path: Path) -> Model:

@@ -61,8 +61,8 @@ Sizes = Annotated[
 Runtime = Annotated[
     str | None,
     typer.Option(
-        help="How the software runs the model: graph (fused kernels, as TensorRT runs them) or eager (a framework that "
-        "launches operator by operator).",
+        help="How the software runs the model: graph (every kernel tuned, as TensorRT does; without this option), compiled "
+        "(torch.compile, XLA and the like) or eager (a framework that launches operator by operator).",
         metavar="WORD",
     ),
 ]

@@ -150,10 +150,10 @@ def as_json(advice: Advice, catalog: Catalog, book: Rulebook) -> dict[str, Any]:
     missed = advice.nearest_miss
     return {
         "request": advice.request.as_json() | {"sizes": dict(advice.network.sizes), "profile": advice.profile.id},
-        "recommendation": None if best is None else recommendation(advice, best, catalog),
+        "recommendation": None if best is None else recommendation(advice, best),
         "nearest_miss": excluded(missed) if best is None and missed is not None else None,
-        "winners": {name: candidate(choice, catalog) for name, choice in advice.winners.items()},
-        "alternatives": [candidate(choice, catalog) | {"lost_on": lost} for choice, lost in advice.alternatives],
+        "winners": {name: candidate(choice) for name, choice in advice.winners.items()},
+        "alternatives": [candidate(choice) | {"lost_on": lost} for choice, lost in advice.alternatives],
         "excluded": [excluded(item) for item in advice.excluded],
         "undetermined": [{"hardware": item.hardware, "missing": list(item.missing)} for item in advice.undetermined],
         "sources": sources(advice, catalog, book),
@@ -161,7 +161,7 @@ def as_json(advice: Advice, catalog: Catalog, book: Rulebook) -> dict[str, Any]:
     }
 
 
-def candidate(choice: Choice, catalog: Catalog) -> dict[str, Any]:
+def candidate(choice: Choice) -> dict[str, Any]:
     """Return one candidate of the contract."""
     facts = choice.facts
     return {
@@ -187,10 +187,10 @@ def candidate(choice: Choice, catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def recommendation(advice: Advice, best: Choice, catalog: Catalog) -> dict[str, Any]:
+def recommendation(advice: Advice, best: Choice) -> dict[str, Any]:
     """Return the recommendation of the contract."""
     steps = waterfall(best.grid.points, best.place)
-    return candidate(best, catalog) | {
+    return candidate(best) | {
         "rationale": [dict(reason) for reason in advice.rationale],
         "waterfall": [{"cause": cause, "share": share, "seconds": seconds} for cause, seconds, share in steps],
         "batches": {

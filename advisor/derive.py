@@ -191,11 +191,13 @@ def _estimate(network: Network, machine: Machine, batch: int, values: Mapping[st
     yield from _kernel(network, machine, batch, parts)
     points = estimate(network, [machine], grid)
     sequence = machine.time_factor * float(parts.total(parts.seconds)[0, 0])
-    dynamic = float(parts.total(parts.energy_j)[0, 0])
+    dynamic = machine.energy_factor * float(parts.total(parts.energy_j)[0, 0])
     terms = _largest_terms(parts.count[:, 0, 0], parts.seconds[:, 0, 0])
     yield summed("all kernels in a row", "kernel_s", sequence, _factor(machine), numbers=terms, scale=machine.time_factor)
     terms = _largest_terms(parts.count[:, 0, 0], parts.energy_j[:, 0, 0], "J")
-    yield summed("dynamic energy", "dynamic_energy_j", dynamic, "net of idle", numbers=terms)
+    scale = machine.energy_factor
+    why = "net of idle" if scale == 1 else "net of idle; the factor is that of the chip on its time"
+    yield summed("dynamic energy", "dynamic_energy_j", dynamic, why, numbers=terms, scale=scale)
     known = {
         "sequence_s": sequence, "dynamic_j": dynamic, "idle_w": machine.idle_w, "tdp_w": machine.tdp_w,
         "sharpness": machine.power_exponent, "latency": float(points.latency_estimate_s[0, 0]),

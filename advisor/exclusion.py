@@ -67,7 +67,10 @@ def qualifying(grid: Grid, verdict: Sieved) -> set[str]:
 
 
 def exclusion(grid: Grid, verdict: Sieved, rows: list[int], profile: Profile) -> Exclusion:
-    """Return the rule that removed a chip's last candidates, told on the candidate that came nearest."""
+    """Return the rule that removed a chip's last candidates, told on the candidate that came nearest.
+
+    Where an unknown value leaves another rule undecided, nothing is known that would be enough.
+    """
     decisive = int(verdict.killer[rows].max())
     rule = verdict.rules[decisive]
     last = [(row, int(column)) for row in rows for column in np.flatnonzero(verdict.killer[row] == decisive)]
@@ -76,7 +79,8 @@ def exclusion(grid: Grid, verdict: Sieved, rows: list[int], profile: Profile) ->
     shortfalls = [_shortfall(rule, one) for one in told]
     nearest = int(np.argmin(shortfalls))
     one = told[nearest]
-    need = _NEEDS[rule.would_need](one) if rule.would_need else None
+    decided = not verdict.unknown[last[nearest]]
+    need = _NEEDS[rule.would_need](one) if rule.would_need and decided else None
     if need is not None and math.isnan(need[1]):
         need = None
     return Exclusion(
@@ -86,7 +90,7 @@ def exclusion(grid: Grid, verdict: Sieved, rows: list[int], profile: Profile) ->
         would_need=need,
         shortfall=shortfalls[nearest],
         passed=decisive,
-        recommendable=not one["modelled"] or bool(one["allow_modelled"]),
+        recommendable=decided and bool(not one["modelled"] or one["allow_modelled"]),
     )
 
 

@@ -158,7 +158,8 @@ def shown(name: str, value: Any) -> str:
         case "share":
             return f"{significant(100 * value, 2)} %"
         case "times":
-            return f"{significant(value, 3)}x"
+            text = significant(value, 3)
+            return "1.00x" if text == "1" else f"{text}x"
         case "USD" | "USD/h":
             return f"{significant(value)} {unit}"
         case _:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.accelerator import Accelerator
 from engine.catalog import Catalog
@@ -50,6 +53,10 @@ from .rule import Profile, Rule, Rulebook, messages
 KNEE_SHARE: Final = 0.9
 LOOKED_AT: Final = np.union1d(np.arange(1.0, 129.0), np.array(COARSE, dtype=float))
 """Every batch up to 128, then 2^k and 3*2^k; the exact largest batch within the limits joins them."""
+ONE_SIDED: Final = re.compile(
+    r"(latency|memory|energy|power)_\w+ > limit_\w+|throughput_\w+ < limit_\w+|memory_bytes > capacity_bytes"
+)
+"""Rules that fire above or below a limit only, so that they are silent on the best facts where they are on any."""
 NARROW_BITS: Final = 8
 
 
@@ -105,8 +112,7 @@ def advise(request: Requirements, catalog: Catalog, book: Rulebook) -> Advice:
     network = build(catalog.workloads[request.model], request.sizes)
     profile = book.profile(request.profile)
     rules = book.of("exclude")
-    slots = slots_of(catalog, request)
-    survey = evaluate(network, catalog, request, slots, [request.batch] if request.batch else COARSE)
+    survey = _survey(network, catalog, request, _free(rules), slots_of(catalog, request))
     verdict = sieve(rules, with_profile(survey.facts, profile), survey.batch.shape)
     excluded = [exclusion(survey, verdict, rows, profile) for rows in dead_chips(survey, verdict)]
     open_ = [undetermined(survey, rows) for rows in open_chips(survey, verdict)]
@@ -125,6 +131,70 @@ def advise(request: Requirements, catalog: Catalog, book: Rulebook) -> Advice:
     return advice if best is None else _explain(advice, best, catalog, book)
 
 
+# The survey: which chips and number formats qualify at some batch.
+
+
+def _survey(network: Network, catalog: Catalog, request: Requirements, rules: Sequence[Rule], slots: Sequence[Slot]) -> Grid:
+    """Return all slots at the batch asked for, or at those of COARSE and at one more of each slot that qualifies between them.
+
+    Power, energy and throughput are sawtooths: between two batches that break a limit, one may keep it.
+    """
+    grid = evaluate(network, catalog, request, slots, [request.batch] if request.batch else COARSE)
+    if request.batch or not _sawtooth(request):
+        return grid
+    between = np.ones(len(slots))
+    open_ = _promising(rules, grid)
+    for column, (low, high) in enumerate(pairwise(COARSE)):
+        rows = np.flatnonzero(open_[:, column] & (between == 1)).tolist()
+        if rows and high - low > 1:
+            part = evaluate(network, catalog, request, [slots[row] for row in rows], np.arange(low + 1.0, high))
+            alive = sieve(rules, part.facts, part.batch.shape).alive
+            between[rows] = np.where(alive, part.batch, 1.0).max(axis=1)
+    if (between == 1).all():
+        return grid
+    return evaluate(network, catalog, request, slots, np.hstack([grid.batch, between[:, None]]))
+
+
+def _sawtooth(request: Requirements) -> bool:
+    """Return whether a limit is on a figure that neither rises nor falls with the batch throughout."""
+    return math.isfinite(request.power_w) or math.isfinite(request.energy_j) or request.throughput_per_s > 0
+
+
+def _promising(rules: Sequence[Rule], grid: Grid) -> npt.NDArray[np.bool_]:
+    """Return which slots may qualify between which neighbours of a grid where they qualify at none of its batches.
+
+    A chip that qualifies in one format is not asked about those that are offered after it.
+    """
+    shape = (len(grid.slots), grid.batch.shape[1] - 1)
+    alive: Any = sieve(rules, grid.facts, grid.batch.shape).alive.any(axis=1)
+    best = _favourable(grid.facts)
+    constant = {name for name, values in best.items() if np.shape(values)[-1] == 1}
+    judges = [r for r in rules if _names(r) <= constant or (ONE_SIDED.fullmatch(r.when) and _names(r) <= best.keys())]
+    silent = np.array([np.broadcast_to(rule.over(best), shape) == 0.0 for rule in judges])
+    open_: npt.NDArray[np.bool_] = silent.all(axis=0) & ~alive[:, None]
+    place = [PREFERRED_BITS.index(slot.bits) for slot in grid.slots]
+    for rows in rows_by_chip(grid):
+        first = min((place[row] for row in rows if alive[row]), default=len(PREFERRED_BITS))
+        open_[[row for row in rows if place[row] > first]] = False
+    return open_
+
+
+def _favourable(facts: Facts) -> Facts:
+    """Return facts that no batch between two neighbours can better: a pass takes time and energy that rise with its batch."""
+    low, high = ({name: np.asarray(values)[:, part] for name, values in facts.items() if np.shape(values)[-1] > 1}
+                 for part in (np.s_[:-1], np.s_[1:]))  # fmt: skip
+    energy = low["energy_per_inference_j"] * low["batch"]
+    return {name: values for name, values in facts.items() if np.shape(values)[-1] == 1} | {
+        "latency_lower_bound_s": low["latency_lower_bound_s"],
+        "latency_p90_s": low["latency_p90_s"],
+        "memory_bytes": low["memory_bytes"],
+        "throughput_upper_bound_per_s": high["batch"] / low["latency_lower_bound_s"],
+        "throughput_sure_per_s": high["batch"] / low["latency_p90_s"],
+        "energy_per_inference_j": energy / high["batch"],
+        "power_w": energy / high["latency_estimate_s"],
+    }
+
+
 # The choice: for each chip the number format, then the batch.
 
 Chooser = Callable[[Profile], list[Choice]]
@@ -132,7 +202,7 @@ Chooser = Callable[[Profile], list[Choice]]
 
 def _chooser(network: Network, catalog: Catalog, request: Requirements, rules: Sequence[Rule], survey: Grid) -> Chooser:
     """Return a function that gives the best candidate of every qualifying chip under a profile."""
-    free = [rule for rule in rules if not {"profile_admits", "price_matters"} & _names(rule)]
+    free = _free(rules)
     alive = sieve(free, survey.facts, survey.batch.shape).alive
     chosen = [row for rows in rows_by_chip(survey) for row in _preferred(survey, alive, rows)]
     if not chosen:
@@ -149,6 +219,11 @@ def _chooser(network: Network, catalog: Catalog, request: Requirements, rules: S
         return list(_best_of_each(grid, facts, admitted, profile))
 
     return choose
+
+
+def _free(rules: Sequence[Rule]) -> list[Rule]:
+    """Return the rules that do not ask for the profile."""
+    return [rule for rule in rules if not {"profile_admits", "price_matters"} & _names(rule)]
 
 
 def _names(rule: Rule) -> frozenset[str]:
@@ -177,7 +252,7 @@ def _largest(network: Network, catalog: Catalog, request: Requirements, rules: S
     Latency and memory rise with the batch, so a search finds it. Power, energy and throughput are sawtooths; with a limit on
     one of them every batch is looked at.
     """
-    if math.isfinite(request.power_w) or math.isfinite(request.energy_j) or request.throughput_per_s > 0:
+    if _sawtooth(request):
         every = evaluate(network, catalog, request, slots, np.arange(1.0, LARGEST_BATCH + 1))
         alive = sieve(rules, every.facts, every.batch.shape).alive
         return np.asarray(np.where(alive, every.batch, 1.0).max(axis=1), dtype=float)

@@ -26,6 +26,7 @@ from .quantity import (
     Source,
     Text,
     Transfer,
+    Tuple,
     Units,
     Width,
     Year,
@@ -78,6 +79,7 @@ class Accelerator(Model):
     kind: Kind
     family: Text
     form_factor: Text | None = None
+    measured_as: Annotated[tuple[Text, ...], Tuple] = ()
     confidence: Literal["published", "modelled"] = "published"
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
 

@@ -113,7 +113,10 @@ class Constants(Product):
 
 
 class Correction(Model):
-    """The two numbers that a measured chip adds to its family's constants: a factor on the launch, and one on the time."""
+    """The two numbers that a measured chip adds to its family's constants: a factor on the launch, and one on the time.
+
+    The second is on the time of its kernels and on their energy alike, so that it holds where the power limit decides, too.
+    """
 
     launch_factor: Fraction
     time_factor: Fraction
@@ -262,6 +265,7 @@ def resolve(chip: Accelerator, calibrations: Iterable[Calibration]) -> Resolved 
     corrected = next((c for c in matching if c.correction is not None), None)
     used |= {} if corrected is None else {corrected.id: None}
     return Resolved(
-        ids=tuple(used), runtimes=runtimes, kernel_tiles=kernel_tiles, correction=corrected and corrected.correction,
+        ids=tuple(used), runtimes=runtimes, kernel_tiles=kernel_tiles,
+        correction=None if corrected is None else corrected.correction,
         kernels=tuple(constants for c in matching for constants in c.kernels), **parts,
     )  # fmt: skip

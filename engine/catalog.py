@@ -136,6 +136,30 @@ def load_shelf(kind: str, folder: str, model: type[M], directories: Sequence[Pat
     return Shelf(kind=kind, entries=entries), faults
 
 
+def measured_names(shelf: Shelf[Accelerator] | Shelf[Workload]) -> dict[str, str]:
+    """Return the id of every name under which measurements know a spec, case folded; a user's spec wins over ours."""
+    return {
+        name.casefold(): model.id
+        for ours in (True, False)
+        for model in shelf
+        if shelf.entries[model.id].ours is ours
+        for name in model.measured_as
+    }
+
+
+def shared_names(shelf: Shelf[Accelerator] | Shelf[Workload]) -> Iterator[Fault]:
+    """Yield a fault for every name of measurements that two specs have, both ours or both the user's: it would tell nothing."""
+    owners: dict[tuple[str, bool], tuple[str, int]] = {}
+    for model in shelf:
+        entry = shelf.entries[model.id]
+        for index, name in enumerate(model.measured_as):
+            owner = owners.setdefault((name.casefold(), entry.ours), (model.id, index))
+            if owner != (model.id, index):
+                found = f"{name!r} is also measured as {owner[0]}"
+                expected = "a name that belongs to one spec only"
+                yield read_file(Path(entry.file)).fault(("measured_as", index), found, expected)
+
+
 def load_document(document: Document, model: type[M], *, trusted: bool = False) -> tuple[M | None, list[Fault]]:
     """Return the spec of a document, or None and its faults; `trusted` skips the checks of meaning, which our tests run."""
     spec, faults = validate(document, model)
@@ -157,7 +181,7 @@ def load(extra: Sequence[Path] = ()) -> Catalog:
     workloads, faults_w = load_shelf("workload", "workloads", Workload, directories)
     calibrations, faults_c = load_shelf("calibration", "calibrations", Calibration, directories)
     measurements, faults_m = load_shelf("measurement", "measurements", Measurement, directories)
-    faults = [*faults_a, *faults_w, *faults_c, *faults_m]
+    faults = [*faults_a, *faults_w, *faults_c, *faults_m, *shared_names(accelerators), *shared_names(workloads)]
     if faults:
         raise SpecError(faults)
     return Catalog(accelerators=accelerators, workloads=workloads, calibrations=calibrations, measurements=measurements)

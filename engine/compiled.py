@@ -137,7 +137,7 @@ def _evaluate(network: Network, machines: Sequence[Machine], batch: Array) -> di
     parts = breakdown(network, machines, batch)
     flat = _Table(machines, (-1, 1))
     bound = _bound(network, flat, batch)
-    energy = parts.total(parts.energy_j)
+    energy = flat.energy_factor * parts.total(parts.energy_j)
     power_s = forms.power_limit_s(dynamic_j=energy, idle_w=flat.idle_w, tdp_w=flat.tdp_w)
     sequence_s = flat.time_factor * parts.total(parts.seconds)
     limited = forms.power_limited_s(sequence_s=sequence_s, power_s=power_s, sharpness=flat.power_exponent)

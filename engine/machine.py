@@ -59,6 +59,7 @@ class Machine:
     softmax_work: float
     power_exponent: float
     time_factor: float
+    energy_factor: float
     host: float
     host_sharpness: float
     ratio_p10: float
@@ -113,7 +114,7 @@ def si_of(quantity: Any, default: float = math.nan) -> float:
     return default if quantity is None else float(quantity.si)
 
 
-def product_constants(part: Product) -> dict[str, float]:
+def product_constants(part: Product) -> dict[str, Any]:
     """Return the constants of matrix products that are no times."""
     return {
         "sustained": si_of(part.sustained),
@@ -127,7 +128,7 @@ def product_constants(part: Product) -> dict[str, float]:
     }
 
 
-def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str) -> dict[str, float]:
+def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str) -> dict[str, Any]:
     """Return the constants that are times, at the clock of the chip, with what a measurement of it or a runtime changes."""
     part, correction = constants.network, constants.correction
     scale = _clock_scale(part, chip.clock_hz(dtype))
@@ -137,6 +138,7 @@ def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str)
         "wave_fill": scale * si_of(part.wave_fill, 0.0),
         "split_cost": scale * si_of(part.split_cost, 0.0),
         "time_factor": si_of(correction and correction.time_factor, 1.0) / si_of(profile.device_share, 1.0),
+        "energy_factor": si_of(correction and correction.time_factor, 1.0),
     }
 
 
@@ -148,7 +150,7 @@ def _clock_scale(part: Constants, clock: float | None) -> float:
     return float(forms.launch_s(launch_fitted=1.0, clocked=clocked, clock_reference=part.reference_clock.si, clock=clock))
 
 
-def _ratios(interval: Interval) -> dict[str, float]:
+def _ratios(interval: Interval) -> dict[str, Any]:
     """Return the ratios of the interval; without ratios of their own launches have those of all else."""
     p10, p90 = interval.p10.si, interval.p90.si
     return {

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from .accelerator import Dtype
 from .quantity import Identifier, Integral, Key, Model, Power, Source, Text, Time, Tuple
 from .quantity import Throughput as ThroughputQuantity
+
+Runtime = Literal["graph", "compiled", "eager"]
+"""graph: a runtime that tunes every kernel runs a fused graph; compiled: a framework fuses, or has a library of kernels made
+for the network; eager: a framework launches operator by operator."""
 
 
 class Point(Model):
@@ -31,6 +35,7 @@ class Measurement(Model):
     dtype: Dtype
     sizes: dict[Key, Annotated[int, Field(ge=0), Integral]] = {}
     software: Text
+    runtime: Runtime = "graph"
     method: Text
     date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
     devices: Annotated[int, Field(ge=1), Integral] = 1

@@ -111,7 +111,7 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         operand_bytes=recipe.operand_bytes, weight_bytes=recipe.weight_bytes,
         result_bytes=max(recipe.operand_bytes, SIXTEEN_BIT_BYTES),
         quantized_from=SIXTEEN_BIT_BYTES if recipe.quantized else 0.0,
-        peak=chip.peak_dense[dtype].si, peak_max=chip.peak_max_flop_per_s(dtype),  # type: ignore[index]
+        peak=chip.peak_dense[dtype].si, peak_max=chip.peak_max_flop_per_s(dtype),
         reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s, bandwidth=bandwidth,
         bound_bandwidth=bandwidth if bound_known else 1.0,
         on_chip=chip.on_chip_bytes if bound_known and chip.on_chip_bytes is not None else math.inf,
@@ -217,7 +217,7 @@ def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
             tile_efficiency=m.tile_efficiency, wave_fill=m.wave_fill, wave_sharing=m.wave_sharing,
         )  # fmt: skip
         best = np.fmin(best, seconds)
-    queries = 2 * batch * tokens * heads * head_dim * m.operand_bytes
+    queries = 2 * batch * tokens * heads * head_dim * m.result_bytes
     cached = 2 * batch * tokens * sizes["kv_heads"] * head_dim * sizes["kv_bytes"]
     return np.asarray(m.launch + best + _traffic_s(m, 0.0, queries + m.kv_factor * cached), dtype=float)
 
@@ -225,7 +225,7 @@ def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
 def _decode(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
     batch, tokens, heads, kv_heads, head_dim = (sizes[name] for name in ("batch", "tokens", "heads", "kv_heads", "head_dim"))
     cached = 2 * batch * tokens * kv_heads * head_dim * sizes["kv_bytes"]
-    memory_s = _traffic_s(m, 0.0, cached + 2 * batch * heads * head_dim * m.operand_bytes)
+    memory_s = _traffic_s(m, 0.0, cached + 2 * batch * heads * head_dim * m.result_bytes)
     compute_s = forms.decode_arithmetic_s(
         sequences=batch, tokens=tokens, heads=heads, kv_heads=kv_heads, head_dim=head_dim, group_rows=_GROUP_ROWS,
         sustained=m.sustained, peak=m.peak,

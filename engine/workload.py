@@ -50,6 +50,7 @@ class Workload(Model):
     id: Identifier
     name: Text
     task: Text
+    measured_as: Annotated[tuple[Text, ...], Tuple] = ()
     source: Annotated[Key, Field(description="the source that the graph follows")]
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
     sizes: dict[Key, SymbolicSize] = {}

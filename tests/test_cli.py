@@ -18,6 +18,7 @@ from advisor.cli import main
 from engine.catalog import data_root, load
 
 MAIN_JOB = ("--model", "resnet50", "--latency", "10ms")
+H100 = [name for name in load().accelerators.ids if "h100" in name]
 
 
 class Run:
@@ -59,6 +60,22 @@ def test_no_line_is_wider_than_the_terminal(
     monkeypatch.setattr("advisor.output.width", lambda: width)
     _, out, _ = run(*request_, "--explain", "excluded")
     assert max(map(len, out.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [100, 160])
+@pytest.mark.parametrize(
+    "request_", [MAIN_JOB, ("--model", "bert-base", "--dtype", "int8"), ("--model", "resnet50", "--power", "60W")]
+)
+def test_a_large_catalogue_is_told_in_full_and_in_few_lines(
+    run: Run, monkeypatch: pytest.MonkeyPatch, width: int, request_: tuple[str, ...]
+) -> None:
+    """All alternatives keep what they lost on; what was excluded and what is undetermined take a few lines each."""
+    monkeypatch.setattr("advisor.output.width", lambda: width)
+    _, out, _ = run(*request_, "--top", "1000")
+    assert max(map(len, out.splitlines())) <= width
+    assert "…" not in out
+    told = next(part for part in out.split("\n\n") if "Undetermined" in part)
+    assert len(told.splitlines()) <= 6
 
 
 def test_the_readme_shows_this_answer(run: Run) -> None:
@@ -118,7 +135,7 @@ def test_an_impossible_latency_exits_1_with_nearest_miss_rule_and_remedy(run: Ru
         (("--model", "resnet50", "--latency", "nan"), "'nan' is not a time above 0"),
         (("--model", "resnet50", "--latency", "10"), "'10' has no unit"),
         (("--model", "resnet50", "--batch", "0"), "'0' is no whole number from 1"),
-        (("--model", "resnet50", "--hardware", "h100"), "could be nvidia-h100-pcie or nvidia-h100-sxm"),
+        (("--model", "resnet50", "--hardware", "h100"), f"could be {' or '.join(H100)}; give the whole id"),
         (("--model", "resnet50", "--dtype", "bf17"), "did you mean bf16?"),
         (("--model", "resnet50", "--seq-len", "128"), "resnet50 has no size 'seq_len'"),
         (("--model", "bert-base", "--seq-len", "513"), "seq_len is 513; it goes from 1 to 512 tokens"),
@@ -129,6 +146,7 @@ def test_an_impossible_latency_exits_1_with_nearest_miss_rule_and_remedy(run: Ru
         (("predict", "--model", "resnet50", "--hardware", "nvidia-l5", "--batch", "1"), "did you mean nvidia-l4"),
         (("list", "hardware", "--kind", "gpux"), "did you mean gpu?"),
         (("show", "resnet5"), "did you mean resnet50?"),
+        (("show", "nvidia-t4-bert-base-int8-1"), "did you mean nvidia-t4-bert-base-int8-128-tensorrt?"),
         (("--model", "resnet50", "--specs", "/nowhere"), "/nowhere:1:1: /: no such directory"),
         ((*MAIN_JOB, "--out", "/nowhere/out.txt"), "name a file in a folder that exists"),
     ],

@@ -32,7 +32,8 @@ candidate
 exclusion
 recommend
 contract schemas docs formula step derive
-report.text report.markdown report.derivation
+report.text report.markdown report.derivation report.calibration
+lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 output
 cli
 """

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 LABEL: Final = 14
+NARROW: Final = 8
+"""A column of fewer characters is not wrapped."""
 Paint = Callable[[str, str], str]
 """Colours a text with a style: "good", "bad", "strong", "faint"."""
 
@@ -43,6 +45,21 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
         "  ".join(_cell(text, width, at_right) for text, width, at_right in zip(row, widths, right, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def hung(line: str, start: int, width: int) -> list[str]:
+    """Return a line of a table whose last column starts at `start`, that column wrapped to `width` columns, or the line cut.
+
+    >>> hung("L4   4.8  slower and dearer", 10, 18)
+    ['L4   4.8  slower', '          and', '          dearer']
+    """
+    room = width - start
+    if len(line) <= width:
+        return [line]
+    if room < NARROW:
+        return [line[: width - 1] + "…"]
+    head, *rest = textwrap.wrap(line[start:], room)
+    return [line[:start] + head, *(" " * start + text for text in rest)]
 
 
 def _cell(text: str, width: int, at_right: bool) -> str:

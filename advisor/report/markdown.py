@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from engine.catalog import Catalog
 from engine.predict import waterfall
 
@@ -11,6 +14,9 @@ from ..recommend import Advice, Choice
 from ..rule import Rulebook
 from .layout import markdown_table
 from .text import CAUSES, HEADINGS, RIGHT, alternative_row, need_text, request_line
+
+_UNITS: Final = re.compile(r"(_per_s|_bytes|_[sjw])$")
+"""What a value says already."""
 
 
 def report(advice: Advice, catalog: Catalog, book: Rulebook, *, top: int = 5) -> str:
@@ -40,7 +46,7 @@ def report(advice: Advice, catalog: Catalog, book: Rulebook, *, top: int = 5) ->
 def _recommended(advice: Advice, best: Choice) -> list[str]:
     names = ("latency_lower_bound_s", "latency_estimate_s", "latency_p90_s", "throughput_per_s", "energy_per_inference_j",
              "power_w", "memory_bytes", "mfu", "mbu", "knee_batch", "largest_batch")  # fmt: skip
-    figures = [(name.removesuffix("_s").replace("_", " "), shown(name, best.facts[name])) for name in names]
+    figures = [(_UNITS.sub("", name).replace("_", " "), shown(name, best.facts[name])) for name in names]
     reasons = [(reason["rule"], reason["verdict"], reason["because"]) for reason in advice.rationale]
     steps = [(CAUSES[cause], f"{100 * (share or 0):.1f} %", shown("latency_estimate_s", seconds))
              for cause, seconds, share in waterfall(best.grid.points, best.place)]  # fmt: skip
@@ -69,10 +75,14 @@ def _rows(advice: Advice, top: int) -> list[tuple[str, ...]]:
 
 
 def _places(advice: Advice) -> list[str]:
-    rows = [(i.hardware, i.rule.id, i.because, need_text(i.would_need) if i.would_need else "") for i in advice.excluded]
-    rows += [(i.hardware, "undetermined", "; ".join(i.missing), "") for i in advice.undetermined]
-    if not rows:
+    told = [(i.hardware, i.rule.id, i.because, need_text(i.would_need) if i.would_need else "") for i in advice.excluded]
+    told += [(i.hardware, "undetermined", "; ".join(i.missing), "") for i in advice.undetermined]
+    if not told:
         return []
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for hardware, *reason in told:
+        alike.setdefault(tuple(reason), []).append(hardware)
+    rows = [(", ".join(chips), *reason) for reason, chips in alike.items()]
     table = markdown_table([("chip", "rule", "because", "would need"), *rows], (False, False, False, False))
     return ["## Excluded and undetermined", "", *table, ""]
 

@@ -13,13 +13,15 @@ from engine.predict import waterfall
 from engine.units import render, significant
 
 from ..contract import not_modelled
-from ..exclusion import Exclusion, Need
+from ..exclusion import Exclusion, Need, Undetermined
 from ..facts import shown
 from ..recommend import Advice, Choice
 from ..rule import Rulebook
-from .layout import LABEL, Paint, block, labelled, plain, table
+from .layout import LABEL, Paint, block, hung, labelled, plain, table
 
 MAX_LISTED: Final = 400
+FEW: Final = 3
+"""So many chips are named where more are counted."""
 CAUSES: Final = {
     "arithmetic": "arithmetic at the peak",
     "bandwidth": "memory",
@@ -193,17 +195,20 @@ def _alternatives(advice: Advice, book: Rulebook, top: int, width: int, paint: P
     if not advice.alternatives:
         return []
     rows = [HEADINGS, *(alternative_row(choice, _short(lost, book)) for choice, lost in advice.alternatives[:top])]
-    lines = [line if len(line) <= width else line[: width - 1] + "…" for line in table(rows, RIGHT)]
+    start = 2 + max(map(len, table([row[:-1] for row in rows], RIGHT[:-1])))
+    lines = [line for row in table(rows, RIGHT) for line in hung(row, start, width)]
     left = len(advice.alternatives) - top
     more = [paint(f"{left} more: --top {len(advice.alternatives)}", "faint")] if left > 0 else []
     return [paint(lines[0], "faint"), *lines[1:], *more]
 
 
 def _short(lost: str, book: Rulebook) -> str:
-    """Return what a chip lost on in a few words: the title of a rule instead of its message."""
+    """Return what a chip lost on in a few words: a rule's title instead of its message, units as the columns have them."""
     rule, colon, _ = lost.partition(":")
     titles = {known.id: known.title for known in book.rules}
-    return f"{titles[rule]} ({rule})" if colon and rule in titles else lost
+    if colon and rule in titles:
+        return f"{titles[rule]} ({rule})"
+    return lost.replace(" throughput", " /s").replace(" energy", " mJ")
 
 
 def _excluded(advice: Advice, book: Rulebook, width: int, *, explain: bool) -> list[str]:
@@ -211,11 +216,22 @@ def _excluded(advice: Advice, book: Rulebook, width: int, *, explain: bool) -> l
         return _every_exclusion(advice, width)
     counts = Counter(item.rule.id for item in advice.excluded)
     told = [f"{count} {book[rule].title} ({rule})" for rule, count in sorted(counts.items())]
-    open_ = ", ".join(item.hardware for item in advice.undetermined)
     lines = labelled("Excluded", f"{len(advice.excluded)}: {' · '.join(told)} · see --explain excluded", width) if told else []
-    return lines + (
-        labelled("Undetermined", f"{open_}: figures that nobody publishes · see --explain excluded", width) if open_ else []
+    if not advice.undetermined:
+        return lines
+    total = len(advice.undetermined)
+    return lines + labelled(
+        "Undetermined", f"{total} for want of {' · '.join(_wanting(advice.undetermined))} · see --explain excluded", width
     )
+
+
+def _wanting(items: Sequence[Undetermined]) -> list[str]:
+    """Return each first figure that is missing and the chips that miss it: their ids where they are few, else how many."""
+    chips: dict[str, list[str]] = {}
+    for item in items:
+        chips.setdefault(next(iter(item.missing), "a figure").partition(" (")[0], []).append(item.hardware)
+    named = {what: ", ".join(ids) if len(ids) <= FEW else f"{len(ids)} chips" for what, ids in chips.items()}
+    return [f"{what} ({who})" for what, who in sorted(named.items())]
 
 
 def _every_exclusion(advice: Advice, width: int) -> list[str]:

@@ -161,9 +161,11 @@ def test_a_measured_chip_tells_its_two_numbers(tmp_path: Path) -> None:
     steps = {step.title: step for step in derive(NETWORKS["resnet50"], machine, 8, catalog=catalog)}
     assert steps["launch of a kernel"].value == machine.launch
     assert machine.launch == pytest.approx(0.5 * steps["launch at the chip's clock"].value, rel=1e-12)
-    assert steps["all kernels in a row"].text.startswith("1.25 * sum over kernels of ")
+    for title in ("all kernels in a row", "dynamic energy"):
+        assert steps[title].text.startswith("1.25 * sum over kernels of ")
     (row,) = predict("resnet50", ["nvidia-l4"], [8], ["bf16"], catalog=catalog)
     assert steps["p90 of our error"].value == pytest.approx(row["latency_p90_s"], rel=1e-9)
+    assert steps["energy of the pass"].value == pytest.approx(8 * row["energy_per_inference_j"], rel=1e-9)
 
 
 def test_an_eager_runtime_names_its_own_kernels_and_tells_its_host() -> None:

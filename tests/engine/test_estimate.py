@@ -398,14 +398,18 @@ def test_a_correction_is_a_factor_on_the_launch_and_one_on_all_kernels() -> None
     found = Correction.model_validate({"launch_factor": quantity(0.5), "time_factor": quantity(1.25)})
     corrected = machine_of(spec, replace(resolved, correction=found), "bf16")
     assert corrected.launch == pytest.approx(0.5 * plain.launch, rel=1e-15)
-    assert corrected.time_factor == 1.25
-    the_others = {"launch": plain.launch, "time_factor": plain.time_factor}
+    assert (corrected.time_factor, corrected.energy_factor) == (1.25, 1.25)
+    the_others = {"launch": plain.launch, "time_factor": plain.time_factor, "energy_factor": plain.energy_factor}
     assert repr(replace(corrected, **the_others)) == repr(plain)
     network = strategies.network("resnet50")
     before, after = one(network, plain), one(network, corrected)
     launches = plain.launch * len(network.kernels)
     expected = 1.25 * (before.latency_estimate_s - 0.5 * launches)
     assert after.latency_estimate_s == pytest.approx(expected, rel=1e-9)
+    dynamic = [
+        p.energy_per_inference_j * BATCHES - m.idle_w * p.latency_estimate_s for p, m in ((before, plain), (after, corrected))
+    ]
+    assert dynamic[1] == pytest.approx(1.25 * dynamic[0], rel=1e-6)
 
 
 def test_the_interval_follows_the_share_of_launches() -> None:

@@ -1,0 +1,124 @@
+"""What published names mean: chips, networks and number formats of the catalogue, and how a software runs a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from engine.accelerator import Accelerator
+from engine.catalog import Catalog, measured_names
+
+from .points import Runtime
+
+OUTSIDE: Final[Mapping[str, str]] = {
+    "chip": "the chip is not in the catalogue, or its name is that of several products",
+    "format": "the number format is not one of the chip's, or the publisher does not state it",
+    "network": "the network is not in the catalogue, or its name does not say which it is",
+    "another network": "the arithmetic that the row states is not that of the network with its name",
+    "sizes": "the size of the samples is not stated, or is none that the network may have",
+    "load": "the time is that of a client or of a load of requests, not that of a pass",
+    "devices": "several devices, or it is not stated how many",
+    "sparse": "weights are sparse, so that peaks count double",
+    "padding": "padding is left out, so that the pass has less arithmetic than the network",
+    "generation": "tokens are generated one by one, which is not one pass",
+    "no time": "neither a latency nor a throughput is given",
+}
+"""Reason -> why no statement is made about a row."""
+
+FORMATS: Final[Mapping[str, str]] = {
+    "fp16": "fp16",
+    "amp-fp16": "fp16",
+    "bf16": "bf16",
+    "amp-bf16": "bf16",
+    "fp32": "fp32",
+    "tf32": "tf32",
+    "tf32-default": "tf32",
+    "fp64": "fp64",
+    "fp8": "fp8",
+    "int8": "int8",
+    "int8-v1": "int8",
+    "int8-v2": "int8",
+    "w8a8": "int8",
+}
+"""Precision of a whole network as published -> number format. Mixed precision counts as the narrow one, which is sound."""
+
+RECIPES: Final[Mapping[str, str]] = {
+    "bfloat16": "bf16",
+    "fp8": "fp8",
+    "fp8_block": "fp8_block",
+    "nvfp4": "fp4",
+    "int8_wo": "int8_weights",
+}
+"""Format of a matrix product as published -> ours."""
+PEAK_OF: Final[Mapping[str, str]] = {"fp8_block": "fp8", "int8_weights": "bf16"}
+"""Recipe -> the number format at whose peak it multiplies; any other format multiplies at its own."""
+
+COMPILED: Final = (
+    "paddle", "fastertransformer", "ft", "cpp", "torch op", "trt plugin", "deepspeed", "inductor", "onnx", "lightseq",
+    "torch.compile", "xla",
+)  # fmt: skip
+"""What the name of a software begins with, or has as a word, that fuses and compiles inside a framework, or has a library of
+kernels made for a kind of network: it stays behind a runtime that tunes every kernel. Asked before `GRAPH`."""
+GRAPH: Final = ("tensorrt", "trt", "aitemplate", "hailort", "qaic", "neuron", "tpu-mlir", "ascend", "openvino")
+"""The same for a runtime that compiles the whole network and tunes its kernels for the chip.
+
+Everything else (PyTorch, TorchScript, TensorFlow, MXNet, Hugging Face) is eager: the host issues every operator.
+"""
+PADDING_REMOVED: Final = "eff"
+"""A word in the name of software of FasterTransformer that skips the padding of short texts."""
+
+
+def chip_of(name: str, names: Mapping[str, str]) -> str | None:
+    """Return the id of the chip that measurements call `name`, or None."""
+    return names.get(name.strip().casefold())
+
+
+def chips(catalog: Catalog) -> dict[str, str]:
+    """Return the id of every chip by the names, folded, that measurements may have for it; its id is one of them."""
+    return {chip.id: chip.id for chip in catalog.accelerators} | measured_names(catalog.accelerators)
+
+
+def networks(catalog: Catalog) -> dict[str, str]:
+    """Return the id of every workload by the names, folded, that measurements may have for it; its id is one of them."""
+    return {workload.id: workload.id for workload in catalog.workloads} | measured_names(catalog.workloads)
+
+
+def peak_dtype(recipe: str) -> str:
+    """Return the number format at whose peak a format or recipe multiplies."""
+    return PEAK_OF.get(recipe, recipe)
+
+
+def network_format(published: str, chip: Accelerator) -> str | None:
+    """Return the number format of a network's published precision on a chip, or None where the chip has no such peak.
+
+    Frameworks and TensorRT run 32-bit products in TF32 where a chip has it, unless told otherwise.
+    """
+    dtype = FORMATS.get(published.strip().casefold())
+    if dtype == "fp32" and "tf32" in chip.peak_dense:
+        dtype = "tf32"
+    return dtype if dtype in chip.peak_dense else None
+
+
+def words(software: str) -> set[str]:
+    """Return the words of a software's name, folded.
+
+    >>> sorted(words("EFF-FT [PyTorch]"))
+    ['eff', 'ft', 'pytorch']
+    """
+    return set("".join(c if c.isalnum() or c == "." else " " for c in software.casefold()).split())
+
+
+def runtime_of(software: str) -> Runtime:
+    """Return how a software runs a network: "graph" for one that tunes every kernel, "compiled", or "eager".
+
+    >>> runtime_of("TensorRT 8"), runtime_of("PyTorch 1.12 eager"), runtime_of("FT cpp"), runtime_of("PaddlePaddle")
+    ('graph', 'eager', 'compiled', 'eager')
+    """
+    folded, parts = software.casefold(), words(software)
+    if folded.startswith("paddlepaddle"):
+        return "eager"
+
+    def has(names: tuple[str, ...]) -> bool:
+        return any(folded.startswith(name) or name in parts for name in names)
+
+    return "compiled" if has(COMPILED) else "graph" if has(GRAPH) else "eager"

@@ -1,0 +1,124 @@
+"""Whole networks: what a sweep should take on a machine, and the fit of the constants that all chips of a family share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from engine.catalog import Catalog, Shelf
+from engine.compiled import Estimate, estimate
+from engine.machine import Machine
+from engine.network import Network, build
+
+from .fit import Fit, Prior, fit
+from .points import Array, Sweep
+
+FACTORS: Final = ("launch", "attention", "softmax_work", "flop_j", "int8", "conv_factor")
+"""Constants of whole networks that a fit moves, each by a factor on what the family has; `int8` is on top of `flop_j`."""
+SPREAD: Final = 0.3
+"""Standard deviation of the logarithm of such a factor."""
+BEST_BATCHES: Final = tuple(float(2**power) for power in range(3, 11))
+"""Batches among which a throughput without a batch is taken as the best."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Target:
+    """A measured sweep with its network; `best` says that it is one time per sample, at whatever batch is fastest [s]."""
+
+    sweep: Sweep
+    network: Network
+    best: bool = False
+
+
+Adjust = Callable[[Machine], Machine]
+
+
+def targets(sweeps: Sequence[Sweep], catalog: Catalog) -> list[Target]:
+    """Return the sweeps with their networks, each network built once."""
+    built: dict[tuple[Any, ...], Network] = {}
+    found = []
+    for sweep in sweeps:
+        key = (sweep.workload, *sorted(sweep.sizes.items()))
+        if key not in built:
+            built[key] = build(catalog.workloads[sweep.workload], sweep.sizes)
+        found.append(Target(sweep=sweep, network=built[key]))
+    return found
+
+
+def unmeasured(catalog: Catalog) -> Catalog:
+    """Return the catalogue without what was fitted to single chips: every chip has its family's constants."""
+    entries = {name: entry for name, entry in catalog.calibrations.entries.items() if not entry.model.applies_to.hardware}
+    return replace(catalog, calibrations=Shelf(kind=catalog.calibrations.kind, entries=entries))
+
+
+def points(target: Target, machine: Machine) -> Estimate:
+    """Return the estimate of every batch of a sweep, or of the batches among which the best is sought."""
+    batches = np.array(BEST_BATCHES) if target.best else target.sweep.batches
+    return estimate(target.network, [machine], batches)
+
+
+def times(target: Target, machine: Machine) -> Array:
+    """Return the estimated time of every point of a sweep [s]; for a best throughput, the least time of a sample."""
+    found = points(target, machine)
+    if target.best:
+        return np.array([(found.latency_estimate_s[0] / found.batch[0]).min()])
+    return np.asarray(found.latency_estimate_s[0], dtype=float)
+
+
+def adjusted(machine: Machine, factors: Mapping[str, float]) -> Machine:
+    """Return the machine with the family's constants changed by factors."""
+    flop = factors.get("flop_j", 1.0) * (factors.get("int8", 1.0) if machine.dtype == "int8" else 1.0)
+    return replace(
+        machine,
+        launch=machine.launch * factors.get("launch", 1.0),
+        attention=machine.attention * factors.get("attention", 1.0),
+        softmax_work=machine.softmax_work * factors.get("softmax_work", 1.0),
+        flop_j=machine.flop_j * flop,
+        conv_factor=machine.conv_factor * factors.get("conv_factor", 1.0),
+    )
+
+
+def fit_family(
+    each: Sequence[Target], machines: Mapping[str, Machine], weights: Mapping[str, float], names: Sequence[str] = FACTORS
+) -> Fit:
+    """Return the factors on the family's constants that bring the estimates closest; `machines` are by the sweep's id.
+
+    `weights` says by a sweep's source how often its points count.
+    """
+    measured = np.concatenate([target.sweep.seconds for target in each])
+    weight = np.concatenate([np.full(len(t.sweep.seconds), weights.get(t.sweep.source, 1.0)) for t in each])
+
+    def predicted(values: Mapping[str, float]) -> Array:
+        return np.concatenate([times(target, adjusted(machines[target.sweep.id], values)) for target in each])
+
+    return fit(predicted, measured, {name: Prior(value=1.0, spread=SPREAD) for name in names}, weights=weight)
+
+
+def corrected(machine: Machine, values: Mapping[str, float]) -> Machine:
+    """Return the machine with the two numbers that a measured chip adds."""
+    return replace(
+        machine,
+        launch=machine.launch * values["launch_factor"],
+        time_factor=machine.time_factor * values["time_factor"],
+        energy_factor=machine.energy_factor * values["time_factor"],
+    )
+
+
+CORRECTION: Final[Mapping[str, Prior]] = {
+    "launch_factor": Prior(value=1.0, spread=0.25),
+    "time_factor": Prior(value=1.0, spread=0.12),
+}
+"""How far chips lie from their family: their launches, and all of their time."""
+
+
+def fit_chip(each: Sequence[Target], machines: Mapping[str, Machine]) -> Fit:
+    """Return the two numbers of a measured chip."""
+    measured = np.concatenate([target.sweep.seconds for target in each])
+
+    def predicted(values: Mapping[str, float]) -> Array:
+        return np.concatenate([times(target, corrected(machines[target.sweep.id], values)) for target in each])
+
+    return fit(predicted, measured, CORRECTION)

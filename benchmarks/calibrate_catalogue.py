@@ -1,0 +1,378 @@
+"""Fits the constants that ship: `python benchmarks/calibrate_catalogue.py [--data DIR] [--only kernels|networks] [--write]`.
+
+Kernels: for every chip, operator and format that the measurements have, on three quarters of the shapes; the residuals beside
+them are of the other quarter. A family's constants are fitted to all its chips together; their residuals are those of chips
+left out, one by one. Networks: one fit for all GPUs in TensorRT, then two numbers for each measured chip; intervals come from
+the residuals of chips, or sweeps, left out. Nothing is written without --write.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import internal
+import numpy as np
+from scipy.optimize import minimize
+
+from advisor.lab import kernels, networks, tables
+from advisor.lab.kernels import Key
+from advisor.lab.networks import Target
+from advisor.lab.points import Array, Kernels, Sweep
+from advisor.report.calibration import spec_text
+from engine import load
+from engine.calibration import Calibration, Correction, Interval, KernelConstants, Residual
+from engine.catalog import Catalog
+from engine.machine import Machine
+from engine.quantity import Source
+from engine.single import KernelMachine, kernel_machine
+
+DATA: Final = Path(__file__).resolve().parents[2] / "shared" / "measurements"
+SPECS: Final = Path(__file__).resolve().parents[1] / "specs" / "calibrations"
+TUNED: Final = "NVIDIA-TensorRT-demoBERT"
+AITEMPLATE: Final = "AITemplate-examples"
+WEIGHTS: Final = {TUNED: 1.0, internal.BEST: 6.0, internal.ONE: 1.5}
+"""How often the points of a source count in the fit, so that few points of many chips are heard beside many of few."""
+ROTATIONS: Final = {"vllm": 6, "trtllm": 3}
+"""Sets of weights that the benchmarks of a framework alternate between; TensorRT-LLM's have one to five."""
+MOST: Final = 2000
+LOW, HIGH = 0.10, 0.905
+"""The percentiles of an interval; the upper is a little more than it is called, for held-out points are few."""
+FIT: Final = "fit"
+SIBLINGS: Final = {
+    "nvidia-a100-sxm-40": ("nvidia-a100-sxm-80", "nvidia-a100-pcie-40", "nvidia-a100-pcie-80"),
+    "nvidia-v100-sxm2-16": ("nvidia-v100-sxm2-32", "nvidia-v100-pcie-32"),
+}
+"""Measured chip -> variants of it that take its two numbers."""
+FAMILIES: Final = {"gpu-hbm": "HBM", "gpu-gddr": "GDDR"}
+"""Calibration of a family -> what the memory of its chips is called."""
+
+
+def main() -> None:
+    """Fit, print, and write when asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="folder of published measurements")
+    parser.add_argument("--only", choices=("kernels", "networks"), help="one of the two parts")
+    parser.add_argument("--write", action="store_true", help="write specs/calibrations")
+    arguments = parser.parse_args()
+    catalog = load()
+    published = tables.read(arguments.data, catalog)
+    changed: dict[str, Calibration] = {}
+    if arguments.only != "networks":
+        changed |= calibrate_kernels(catalog, kernels.grouped(published.kernels))
+    if arguments.only != "kernels":
+        changed |= calibrate_networks(catalog, published.sweeps, arguments.data, changed)
+    for name, calibration in changed.items() if arguments.write else ():
+        (SPECS / f"{name}.json").write_text(spec_text(calibration), encoding="utf-8")
+        print(f"wrote specs/calibrations/{name}.json")
+
+
+def chip_family(hardware: str) -> str:
+    """Return what is left out together: a chip and its variants."""
+    return next((name for name in ("a100", "h100", "v100", "p100") if name in hardware), hardware)
+
+
+def rounded(value: float) -> float:
+    """Return a value to three digits."""
+    return float(f"{value:.3g}")
+
+
+def share(value: float) -> dict[str, Any]:
+    """Return a ratio as a spec has it."""
+    return {"value": rounded(value), "unit": "1", "source": FIT}
+
+
+# Kernels.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A fit of kernels of one kind, and its relative errors on the shapes that it did not see."""
+
+    key: Key
+    constants: KernelConstants
+    errors: Array
+
+
+def calibrate_kernels(catalog: Catalog, groups: Mapping[Key, Kernels]) -> dict[str, Calibration]:
+    """Return the calibrations of measured chips and of families, with their kernels."""
+    family_catalog = networks.unmeasured(catalog)
+    outcomes = [fitted(family_catalog, key, measured) for key, measured in groups.items()]
+    changed: dict[str, Calibration] = {}
+    for hardware in sorted({outcome.key.hardware for outcome in outcomes}):
+        own = tuple(outcome.constants for outcome in outcomes if outcome.key.hardware == hardware)
+        changed[hardware] = chip_calibration(catalog, hardware).model_copy(update={"kernels": own})
+    for name, memory in FAMILIES.items():
+        members = {key: m for key, m in groups.items() if memory in catalog.accelerators[key.hardware].memory.type}
+        kinds = sorted({(key.operator, key.format) for key in members if key.operator == "gemm" and key.format == "bf16"})
+        shared = tuple(family(family_catalog, name, {k: m for k, m in members.items() if (k.operator, k.format) == kind})
+                       for kind in kinds)  # fmt: skip
+        known = catalog.calibrations[name]
+        others = tuple(k for k in known.kernels if (k.operator, k.format) not in kinds)
+        changed[name] = known.model_copy(update={"kernels": (*shared, *others), "sources": known.sources | sources()})
+    return changed
+
+
+def fitted(catalog: Catalog, key: Key, measured: Kernels) -> Outcome:
+    """Return the constants of one kind of kernels, fitted to three quarters of its shapes."""
+    begin = prototype(catalog, key)
+    machine, away = machine_of(catalog, key, begin), kernels.held_out(measured)
+    found = kernels.fit_kernels(
+        [(machine, measured.where(~away))],
+        kernels.priors(begin, spread=1.0),
+        most=MOST,
+        starts=2 if key.operator == "gemm" else 1,
+    )
+    errors = relative(machine, found.values, measured.where(away))
+    print(f"  {key.operator:12}{key.hardware:26}{key.format:13}{key.software:18}{figures(errors)}", flush=True)
+    return Outcome(key=key, constants=with_values(begin, found.values, errors), errors=errors)
+
+
+def prototype(catalog: Catalog, key: Key) -> KernelConstants:
+    """Return where a fit begins: the family's constants of the operator."""
+    found = catalog.constants[key.hardware].kernel(key.operator, key.format)
+    if found is None:
+        raise LookupError(f"no constants to begin with for {key.operator} on {key.hardware}")
+    turns = next((n for name, n in ROTATIONS.items() if key.software.startswith(name)), 1)
+    return found.model_copy(
+        update={
+            "format": key.format,
+            "software": key.software,
+            "rotations": turns if key.operator == "gemm" else 1,
+            "residual": None,
+        }
+    )
+
+
+def machine_of(catalog: Catalog, key: Key, constants: KernelConstants) -> KernelMachine:
+    """Return the machine of some constants."""
+    return kernel_machine(catalog.accelerators[key.hardware], catalog.constants[key.hardware], constants, key.format)
+
+
+def relative(machine: KernelMachine, values: Mapping[str, float], measured: Kernels) -> Array:
+    """Return estimate over measured time, less one."""
+    return kernels.estimate(kernels.changed(machine, values), measured) / measured.seconds - 1.0
+
+
+def family(catalog: Catalog, name: str, members: Mapping[Key, Kernels]) -> KernelConstants:
+    """Return the constants of a family, with the residuals of its chips left out one by one."""
+    begin = {key: prototype(catalog, key) for key in members}
+    parts = {key: (machine_of(catalog, key, begin[key]), measured) for key, measured in members.items()}
+    prior = kernels.priors(next(iter(begin.values())), spread=1.0)
+    errors = []
+    for left in sorted({chip_family(key.hardware) for key in members}):
+        seen = [part for key, part in parts.items() if chip_family(key.hardware) != left]
+        if not seen:
+            continue
+        found = kernels.fit_kernels(seen, prior, most=MOST, starts=2)
+        away = [relative(machine, found.values, m) for key, (machine, m) in parts.items() if chip_family(key.hardware) == left]
+        errors.append(np.concatenate(away))
+        print(f"  {name} without {left:26}{figures(errors[-1])}", flush=True)
+    whole = kernels.fit_kernels(list(parts.values()), prior, most=MOST, starts=2)
+    constants = next(iter(begin.values())).model_copy(update={"software": None})
+    return with_values(constants, whole.values, np.concatenate(errors))
+
+
+def with_values(constants: KernelConstants, values: Mapping[str, float], errors: Array) -> KernelConstants:
+    """Return constants with fitted values, to three digits, and their residuals."""
+    update: dict[str, Any] = {}
+    for name, value in values.items():
+        old = getattr(constants, name)
+        scale = old.si / old.value if old.value else 1.0
+        update[name] = old.model_copy(update={"value": rounded(value / scale), "source": FIT, "note": None})
+    return constants.model_copy(update=update | {"residual": residual(errors)})
+
+
+def residual(errors: Array) -> Residual:
+    """Return what a spec says of relative errors."""
+    ratio = 1.0 / (1.0 + errors)
+    return Residual.model_validate(
+        {
+            "points": len(errors),
+            "median": share(float(np.median(abs(errors)))),
+            "mean": share(float(abs(errors).mean())),
+            "bias": round(float(errors.mean()), 3),
+            "p10": share(float(np.quantile(ratio, LOW))),
+            "p90": share(float(np.quantile(ratio, HIGH))),
+        }
+    )
+
+
+def figures(errors: Array) -> str:
+    """Return the errors of one kind in a line."""
+    median, mean, bias = 100 * np.median(abs(errors)), 100 * abs(errors).mean(), 100 * errors.mean()
+    return f"{len(errors):7} points  median {median:5.1f} %  mean {mean:5.1f} %  bias {bias:+5.1f} %"
+
+
+# Networks.
+
+
+def calibrate_networks(
+    catalog: Catalog, sweeps: Sequence[Sweep], data: Path, earlier: Mapping[str, Calibration]
+) -> dict[str, Calibration]:
+    """Return the family's calibrations with what all chips share, and those of measured chips with two numbers each."""
+    base = networks.unmeasured(catalog)
+    tuned = networks.targets([s for s in sweeps if s.source == TUNED and s.runtime == "graph"], base)
+    checks = internal.resnet50(data, base)
+    judged = [*tuned, *networks.targets([s for s in sweeps if s.source == AITEMPLATE and s.runtime == "graph"], base)]
+    machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype) for t in [*judged, *checks]}
+    whole = networks.fit_family([*tuned, *checks], machines, WEIGHTS)
+    print("  factors on the family's constants:", {k: rounded(v) for k, v in whole.values.items()})
+    left = leave_chips_out([*tuned, *checks], judged, machines)
+    changed = {name: with_family(catalog, earlier, name, whole.values, left) for name in FAMILIES}
+    adjusted = {name: networks.adjusted(machine, whole.values) for name, machine in machines.items()}
+    for hardware in sorted({t.sweep.hardware for t in tuned}):
+        own = [t for t in judged if t.sweep.hardware == hardware]
+        changed |= measured_chip(catalog, earlier, hardware, own, adjusted)
+    return changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residuals:
+    """Measured over estimated time of points that a fit did not see, and the share of launches in the estimate."""
+
+    ratio: Array
+    launch: Array
+    batch: Array
+
+    @staticmethod
+    def joined(parts: Iterable[Residuals]) -> Residuals:
+        """Return all together."""
+        found = list(parts)
+        return Residuals(
+            ratio=np.concatenate([p.ratio for p in found]),
+            launch=np.concatenate([p.launch for p in found]),
+            batch=np.concatenate([p.batch for p in found]),
+        )
+
+
+def residuals(target: Target, machine: Machine) -> Residuals:
+    """Return how a machine's estimate stands to what was measured."""
+    points = networks.points(target, machine)
+    latency = points.latency_estimate_s[0]
+    launches = machine.launch * machine.time_factor * len(target.network.kernels)
+    return Residuals(ratio=target.sweep.seconds / latency, launch=np.minimum(1.0, launches / latency),
+                     batch=target.sweep.batches)  # fmt: skip
+
+
+def leave_chips_out(seen: Sequence[Target], judged: Sequence[Target], machines: Mapping[str, Machine]) -> Residuals:
+    """Return the residuals of every judged sweep by constants that never saw its chip or a variant of it."""
+    parts = []
+    for left in sorted({chip_family(t.sweep.hardware) for t in judged}):
+        found = networks.fit_family([t for t in seen if chip_family(t.sweep.hardware) != left], machines, WEIGHTS)
+        away = [t for t in judged if chip_family(t.sweep.hardware) == left]
+        parts.append(Residuals.joined(residuals(t, networks.adjusted(machines[t.sweep.id], found.values)) for t in away))
+        print(f"  without {left:18}{figures(1 / parts[-1].ratio - 1)}", flush=True)
+    whole = Residuals.joined(parts)
+    print(f"  chips left out      {figures(1 / whole.ratio - 1)}")
+    return whole
+
+
+def interval(found: Residuals, level: str, basis: str) -> Interval:
+    """Return the ratios of an interval: quantiles of the residuals as a blend of launches and all else."""
+    low, high = (blend(found, quantile) for quantile in (LOW, HIGH))
+    return Interval.model_validate(
+        {
+            "level": level, "p10": share(min(low[0], 1.0)), "p90": share(max(high[0], 1.0)),
+            "launch_p10": share(min(low[1], 1.0)), "launch_p90": share(max(high[1], 1.0)), "basis": basis,
+        }
+    )  # fmt: skip
+
+
+def blend(found: Residuals, quantile: float) -> tuple[float, float]:
+    """Return the ratios of all else and of launches that a share of the points stays below (quantile regression)."""
+
+    def loss(pair: Array) -> float:
+        over = found.ratio - (pair[0] * (1 - found.launch) + pair[1] * found.launch)
+        return float(np.where(over > 0, quantile * over, (quantile - 1) * over).sum())
+
+    begin = np.full(2, np.quantile(found.ratio, quantile))
+    best = minimize(loss, begin, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6, "maxiter": 2000}).x
+    return float(best[0]), float(best[1])
+
+
+def with_family(
+    catalog: Catalog, earlier: Mapping[str, Calibration], name: str, factors: Mapping[str, float], left: Residuals
+) -> Calibration:
+    """Return a family's calibration with the fitted factors taken in, and the interval of chips left out."""
+    known = earlier.get(name, catalog.calibrations[name])
+    network, energy = known.network, known.energy
+    if network is None or energy is None:
+        raise LookupError(f"{name} has no constants of networks")
+
+    def times(quantity: Any, factor: float) -> Any:
+        return quantity.model_copy(update={"value": rounded(quantity.value * factor), "source": FIT})
+
+    dtype_factor = dict(energy.dtype_factor)
+    dtype_factor["int8"] = times(dtype_factor["int8"], factors["int8"])
+    constants = network.model_copy(
+        update={n: times(getattr(network, n), factors[n]) for n in ("launch", "attention", "softmax_work")}
+    )
+    joules = energy.model_copy(
+        update={"flop": times(energy.flop, factors["flop_j"]), "dtype_factor": dtype_factor,
+                "conv_factor": times(energy.conv_factor, factors["conv_factor"])}
+    )  # fmt: skip
+    basis = "chips that the fit never saw, in runtimes that tune every kernel"
+    return known.model_copy(
+        update={"network": constants, "energy": joules, "interval": interval(left, "family prior", basis),
+                "sources": known.sources | sources()}
+    )  # fmt: skip
+
+
+def measured_chip(
+    catalog: Catalog, earlier: Mapping[str, Calibration], hardware: str, own: Sequence[Target], machines: Mapping[str, Machine]
+) -> dict[str, Calibration]:
+    """Return the calibration of a measured chip, and one for its variants: two numbers, residuals of sweeps left out."""
+    parts = []
+    for left in own:
+        found = networks.fit_chip([t for t in own if t is not left], machines)
+        parts.append(residuals(left, networks.corrected(machines[left.sweep.id], found.values)))
+    values = networks.fit_chip(own, machines).values
+    spread = Residuals.joined(parts)
+    print(f"  {hardware:26}{figures(1 / spread.ratio - 1)}  { ({k: rounded(v) for k, v in values.items()}) }", flush=True)
+    numbers = Correction.model_validate({name: share(value) for name, value in values.items()})
+    known = earlier.get(hardware) or chip_calibration(catalog, hardware)
+    basis = "sweeps of this chip that the fit of its two numbers did not see"
+    changed = {hardware: known.model_copy(update={"correction": numbers, "interval": interval(spread, "chip measured", basis)})}
+    if hardware in SIBLINGS:
+        changed[f"{hardware}-siblings"] = sibling(catalog, hardware, numbers, spread)
+    return changed
+
+
+def sibling(catalog: Catalog, hardware: str, numbers: Correction, spread: Residuals) -> Calibration:
+    """Return the calibration of a measured chip's variants; a file of their kernels may stand beside it."""
+    name = catalog.accelerators[hardware].name
+    wide = Residuals(ratio=spread.ratio**1.2, launch=spread.launch, batch=spread.batch)
+    basis = f"measured is {name}; the residuals are widened by a fifth"
+    return Calibration.model_validate(
+        {"id": f"{hardware}-siblings", "name": f"Variants of {name}: its two numbers",
+         "applies_to": {"hardware": list(SIBLINGS[hardware])}, "sources": sources(), "correction": numbers,
+         "interval": interval(wide, "sibling measured", basis)}
+    )  # fmt: skip
+
+
+def sources() -> dict[str, Source]:
+    """Return the source of everything that this benchmark fits."""
+    return {
+        FIT: Source(
+            title="Fit by benchmarks/calibrate_catalogue.py to published measurements; docs/accuracy.md has data and errors",
+            publisher="Roofwise", date="2026-11-25",
+        )
+    }  # fmt: skip
+
+
+def chip_calibration(catalog: Catalog, hardware: str) -> Calibration:
+    """Return the calibration that a chip has, or an empty one."""
+    if hardware in catalog.calibrations.entries:
+        return catalog.calibrations[hardware]
+    chip = catalog.accelerators[hardware]
+    return Calibration.model_validate(
+        {"id": hardware, "name": f"{chip.name}, as measured", "applies_to": {"hardware": [hardware]}, "sources": sources()}
+    )
+
+
+if __name__ == "__main__":
+    main()
