@@ -38,7 +38,7 @@ def test_without_a_word_the_runtime_is_a_graph() -> None:
     assert typed(runtime="eager").as_json()["runtime"] == "eager"
 
 
-@pytest.mark.parametrize(("text", "near"), [("eagr", "eager"), ("grap", "graph")])
+@pytest.mark.parametrize(("text", "near"), [("eagr", "eager"), ("graphs", "graph")])
 def test_an_unknown_runtime_is_a_fault_that_names_the_nearest(text: str, near: str) -> None:
     with pytest.raises(RequestError) as error:
         typed(runtime=text)
