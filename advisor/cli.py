@@ -288,7 +288,7 @@ def derive_command(
     limit = faults.take("--latency", lambda: parse(latency, "time") if latency else None, None)
     network = faults.take("--size", lambda: build(workload, inputs.sizes(size or (), seq_len)) if workload else None, None)
     faults.check()
-    steps = derive.derive(network, machine, batches[0], limit)
+    steps = derive.derive(network, machine, batches[0], limit, catalog=catalog)
     render = {"text": derivation.as_text, "md": derivation.as_markdown, "latex": derivation.as_latex}
     output.write(output.as_json(derivation.as_json(steps)) if form == "json" else render[form](steps), out)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Final
 
 import numpy as np
 
 from engine import _compiled, symbols
+from engine.calibration import GRAPH
+from engine.catalog import Catalog
 from engine.closed_form import ClosedForm
 from engine.compiled import Breakdown, Estimate, breakdown, estimate, kernels_on
 from engine.errors import DomainError
@@ -26,13 +28,17 @@ _FIRST_SEGMENTS: Final = 3
 _TERMS_SHOWN: Final = 3
 
 
-def derive(network: Network, machine: Machine, batch: int, limit_s: float | None = None) -> list[Step]:
-    """Return the derivation of bound, plain roof, batch curve, estimate, energy and utilization at one batch."""
+def derive(network: Network, machine: Machine, batch: int, limit_s: float | None = None, *, catalog: Catalog) -> list[Step]:
+    """Return the derivation of bound, plain roof, batch curve, estimate, energy and utilization at one batch.
+
+    `catalog` is the one that the machine is of; it has the constants before they were fitted to the chip's clock.
+    """
     values = _values(network, machine, batch, limit_s)
     return [
         *_totals(network, machine, batch, values),
         *_bound(machine, values, limit_s),
         *_roof(network, machine, batch, values, limit_s),
+        *_launch(machine, catalog),
         *_estimate(network, machine, batch, values),
     ]
 
@@ -52,7 +58,8 @@ def _values(network: Network, machine: Machine, batch: int, limit_s: float | Non
 
 def _totals(network: Network, machine: Machine, batch: int, values: Mapping[str, float]) -> Iterator[Step]:
     sizes = "".join(f", {name} {size}" for name, size in network.sizes.items())
-    where = f"{network.name}{sizes}, on {machine.hardware} in {machine.dtype}"
+    runtime = "" if machine.runtime == GRAPH else f", runtime {machine.runtime}"
+    where = f"{network.name}{sizes}, on {machine.hardware} in {machine.dtype}{runtime}"
     yield told("batch B", where, batch, "samples", f"one pass; `advise show {machine.hardware}` has the source of every figure")
     yield formula("work W", "total_work", values, "the model's arithmetic; a multiply-accumulate is 2 FLOP")
     least = f"{batch} * {shown_quantity(network.work_min, 'FLOP')}"
@@ -157,6 +164,26 @@ def _segments(curve: RoofCurve) -> Iterator[Step]:
         )  # fmt: skip
 
 
+def _launch(machine: Machine, catalog: Catalog) -> Iterator[Step]:
+    """Yield the launch of a kernel at the clock of the chip, and what a measurement of the chip makes of it."""
+    chip, constants = catalog.accelerators[machine.hardware], catalog.constants[machine.hardware]
+    part, correction, profile = constants.network, constants.correction, constants.runtimes.get(machine.runtime)
+    fitted = part.launch if profile is None or profile.launch is None else profile.launch
+    launch, clock = fitted.si, chip.clock_hz(machine.dtype)
+    if part.reference_clock is not None and clock is not None:
+        values = {
+            "launch_fitted": launch, "clocked": part.clocked.si if part.clocked else 1.0,
+            "clock_reference": part.reference_clock.si, "clock": clock,
+        }  # fmt: skip
+        at_clock = formula("launch at the chip's clock", "launch_s", values, "a share of it is spent in cycles")
+        yield at_clock
+        launch = at_clock.value
+    if correction is not None:
+        numbers = f"{shown_quantity(launch, 's')} * {correction.launch_factor.si:g}"
+        why = "of one kernel, by measurements of this chip"
+        yield told("launch of a kernel", "launch * launch_factor", machine.launch, "s", why, numbers=numbers)
+
+
 def _estimate(network: Network, machine: Machine, batch: int, values: Mapping[str, float]) -> Iterator[Step]:
     grid = np.array([[float(batch)]])
     with np.errstate(all="ignore"):
@@ -164,11 +191,13 @@ def _estimate(network: Network, machine: Machine, batch: int, values: Mapping[st
     yield from _kernel(network, machine, batch, parts)
     points = estimate(network, [machine], grid)
     sequence = machine.time_factor * float(parts.total(parts.seconds)[0, 0])
-    dynamic = float(parts.total(parts.energy_j)[0, 0])
+    dynamic = machine.energy_factor * float(parts.total(parts.energy_j)[0, 0])
     terms = _largest_terms(parts.count[:, 0, 0], parts.seconds[:, 0, 0])
-    yield summed("all kernels in a row", "kernel_s", sequence, "each kernel as above", numbers=terms, scale=machine.time_factor)
+    yield summed("all kernels in a row", "kernel_s", sequence, _factor(machine), numbers=terms, scale=machine.time_factor)
     terms = _largest_terms(parts.count[:, 0, 0], parts.energy_j[:, 0, 0], "J")
-    yield summed("dynamic energy", "dynamic_energy_j", dynamic, "net of idle", numbers=terms)
+    scale = machine.energy_factor
+    why = "net of idle" if scale == 1 else "net of idle; the factor is that of the chip on its time"
+    yield summed("dynamic energy", "dynamic_energy_j", dynamic, why, numbers=terms, scale=scale)
     known = {
         "sequence_s": sequence, "dynamic_j": dynamic, "idle_w": machine.idle_w, "tdp_w": machine.tdp_w,
         "sharpness": machine.power_exponent, "latency": float(points.latency_estimate_s[0, 0]),
@@ -177,22 +206,73 @@ def _estimate(network: Network, machine: Machine, batch: int, values: Mapping[st
     yield power
     limited = formula("time of the network", "power_limited_s", known | {"power_s": power.value}, "a soft maximum of both")
     yield limited
-    yield from _interval(machine, points, limited)
+    host_s = machine.host * network.launches
+    if host_s:
+        limited = yield from _hosted(network, machine, limited, host_s)
+    yield _clamped(points, limited)
+    launches = _launches(machine, points, float(parts.total(parts.launch_s)[0, 0]), host_s)
+    yield launches
+    yield from _interval(machine, points, launches.value)
     yield formula("energy of the pass", "energy_j", known, _per_sample(float(points.energy_per_inference_j[0, 0])))
     yield from _utilization(network, machine, batch, {**values, **known})
 
 
-def _interval(machine: Machine, points: Estimate, limited: Step) -> Iterator[Step]:
-    """Yield estimate, p10 and p90; none may beat the lower bound."""
+def _factor(machine: Machine) -> str:
+    """Return what the factor on all kernels stands for."""
+    if machine.time_factor == 1:
+        return "each kernel as above"
+    return "each kernel as above; the factor is that of the chip over the share of the rate that the runtime's kernels reach"
+
+
+def _hosted(network: Network, machine: Machine, limited: Step, host_s: float) -> Generator[Step, None, Step]:
+    """Yield what the host needs, and the time of device and host together; return the latter."""
+    numbers = f"{network.launches} * {shown_quantity(machine.host, 's')}"
+    why = f"runtime {machine.runtime}: the host launches one operator after the other, views aside"
+    yield told("time of the host", "launched operators * time of the host for each", host_s, "s", why, numbers=numbers)
+    values = {"device_s": limited.value, "host_s": host_s, "sharpness": machine.host_sharpness}
+    why = "a soft maximum: the device works while the host launches what is next"
+    hosted = formula("time with the host", "host_limited_s", values, why)
+    yield hosted
+    return hosted
+
+
+def _clamped(points: Estimate, limited: Step) -> Step:
+    """Return the step of the estimate, which may not beat the lower bound."""
     bound, latency = (float(getattr(points, f"latency_{name}_s")[0, 0]) for name in ("lower_bound", "estimate"))
     why = "the lower bound decides" if bound > limited.value else "the bound is lower" if latency > 0 else limited.why
     numbers = f"max({limited.result}, {shown_quantity(bound, 's')})"
-    yield told("estimate", "max(time of the network, lower bound)", latency, "s", why, numbers=numbers)
-    for name, ratio in (("p10", machine.ratio_p10), ("p90", machine.ratio_p90)):
+    return told("estimate", f"max({limited.title}, lower bound)", latency, "s", why, numbers=numbers)
+
+
+def _launches(machine: Machine, points: Estimate, sum_s: float, host_s: float) -> Step:
+    """Return the step of what launches take of the estimate: those of all kernels, or the host's where it needs longer."""
+    latency, launches_s = float(points.latency_estimate_s[0, 0]), machine.time_factor * sum_s
+    text = "sum over kernels of launch"
+    text, numbers = text if machine.time_factor == 1 else f"{machine.time_factor:g} * {text}", shown_quantity(launches_s, "s")
+    if host_s:
+        text, numbers = f"max({text}, time of the host)", f"max({numbers}, {shown_quantity(host_s, 's')})"
+    value = float(np.minimum(latency, max(launches_s, host_s)))
+    numbers = f"min({numbers}, {shown_quantity(latency, 's')})"
+    why = "what a measurement spreads about most, where it has a ratio of its own"
+    return told("launches", f"min({text}, estimate)", value, "s", why, numbers=numbers)
+
+
+def _interval(machine: Machine, points: Estimate, launches_s: float) -> Iterator[Step]:
+    """Yield p10 and p90: each a blend of two ratios of measured to estimated time, which may not pass bound and estimate."""
+    bound, latency = (float(getattr(points, f"latency_{name}_s")[0, 0]) for name in ("lower_bound", "estimate"))
+    of_all = {"latency": latency, "launches_s": launches_s}
+    for name, ratio, launch_ratio in (
+        ("p10", machine.ratio_p10, machine.launch_ratio_p10),
+        ("p90", machine.ratio_p90, machine.launch_ratio_p90),
+    ):
+        values = of_all | {"ratio": ratio, "launch_ratio": launch_ratio}
+        blend = formula(f"blend at {name}", "interval_s", values, "one ratio for the launches, another for all else")
+        yield blend
+        text, numbers = f"max({blend.title}, estimate)", f"max({blend.result}, {shown_quantity(latency, 's')})"
+        if name == "p10":
+            text = f"max(min({blend.title}, estimate), lower bound)"
+            numbers = f"max(min({blend.result}, {shown_quantity(latency, 's')}), {shown_quantity(bound, 's')})"
         value = float(getattr(points, f"latency_{name}_s")[0, 0])
-        text, numbers = f"estimate * {ratio:g}", f"{shown_quantity(latency, 's')} * {ratio:g}"
-        if ratio < 1:
-            text, numbers = f"max({text}, lower bound)", f"max({numbers}, {shown_quantity(bound, 's')})"
         why = f"{name[1:]} % of measured times are less, by the calibration"
         yield told(f"{name} of our error", text, value, "s", why, numbers=numbers)
 
@@ -233,7 +313,8 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
     known = not np.isnan(spent).any()
     index = int((spent if known else (parts.count * parts.compute["plain"])[:, 0, 0]).argmax())
     cost, count = kernels_on(network, machine)[index]
-    name = next(kernel.name for kernel in network.kernels if kernel.cost == cost)
+    launched = network.kernels if machine.fused else network.unfused
+    name = next(kernel.name for kernel in launched if kernel.cost == cost)
     title = f"kernel {name}" + (f" (x {count})" if count > 1 else "")
     share = f"{100 * spent[index] / spent.sum():.0f} % of the time, more than any other kernel" if known else "most arithmetic"
     values = _kernel_values(cost, network, machine, batch)
@@ -271,7 +352,8 @@ def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -
     return numbers | {
         "rows": cost.rows * (batch if cost.shared else 1), "groups": cost.groups * (1 if cost.shared else batch),
         "columns": cost.columns, "channels": cost.channels, "taps": cost.taps, "work": cost.work_done * batch,
-        "operand_bytes": machine.element_bytes, "alignment": machine.tile_set.channel_alignment.si,
+        "operand_bytes": machine.element_bytes, "weight_bytes": machine.element_bytes, "result_bytes": machine.element_bytes,
+        "alignment": machine.tile_set.channel_alignment.si,
         "query_tile": machine.tile_set.query_tile.si, "weights": cost.weights * machine.element_bytes,
         "activations": (cost.inputs + cost.outputs) * batch * machine.element_bytes,
         "all_weights": max(network.weights, 1.0) * machine.element_bytes,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from .accelerator import Accelerator
-from .calibration import Calibration
+from .calibration import Calibration, Interval
 from .documents import Document
 from .errors import ExpressionError, Fault, GraphError, closest
 from .expressions import parse
@@ -127,9 +127,20 @@ def implied_peaks(chip: Accelerator) -> dict[str, float]:
 
 
 def _calibration(document: Document, calibration: Calibration) -> Iterator[Fault]:
-    interval = calibration.interval
-    if interval and not 0 < interval.p10.si <= 1 <= interval.p90.si:
-        yield document.fault(("interval",), f"p10 {interval.p10.si:g}, p90 {interval.p90.si:g}", "0 < p10 <= 1 <= p90")
+    if calibration.interval is not None:
+        yield from _interval(document, ("interval",), calibration.interval)
+    for name, runtime in calibration.runtimes.items():
+        if runtime.interval is not None:
+            yield from _interval(document, ("runtimes", name, "interval"), runtime.interval)
+
+
+def _interval(document: Document, path: Path, interval: Interval) -> Iterator[Fault]:
+    pairs = (("p10", interval.p10, "p90", interval.p90), ("launch_p10", interval.launch_p10, "launch_p90", interval.launch_p90))
+    for low_name, low, high_name, high in pairs:
+        low_ratio, high_ratio = low.si if low else 1.0, high.si if high else 1.0
+        if not 0 < low_ratio <= 1 <= high_ratio:
+            found = f"{low_name} {low_ratio:g}, {high_name} {high_ratio:g}"
+            yield document.fault(path, found, f"0 < {low_name} <= 1 <= {high_name}")
 
 
 def _measurement(document: Document, measurement: Measurement) -> Iterator[Fault]:

@@ -6,14 +6,17 @@ import json
 import math
 import re
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+import strategies
 
 from advisor.derive import derive
 from advisor.report.derivation import as_json, as_latex, as_markdown, as_text
 from advisor.step import FORMS, Step
 from engine import build, load, predict
+from engine.calibration import GRAPH
 from engine.compiled import breakdown
 from engine.solve import roof_curve
 
@@ -30,27 +33,37 @@ CASES = [
     ("resnet50", "nvidia-v100-sxm2-32", "fp16", 64),
     ("bert-base", "intel-xeon-8490h", "bf16", 2),
 ]
+EAGER = [
+    ("resnet50", "nvidia-a100-sxm-40", "bf16", 1),
+    ("bert-large", "nvidia-l4", "fp16", 64),
+    ("mobilenet-v2", "google-tpu-v4", "bf16", 8),
+]
+RUNS = [*((*case, GRAPH) for case in CASES), *((*case, "eager") for case in EAGER)]
 EVERY_CHIP = [(chip.id, chip.dtypes[0]) for chip in CATALOG.accelerators]
 
 
 @cache
-def steps_of(model: str, hardware: str, dtype: str, batch: int, limit: float | None = None) -> dict[str, Step]:
-    steps = derive(NETWORKS[model], CATALOG.machine(hardware, dtype), batch, limit)
+def steps_of(
+    model: str, hardware: str, dtype: str, batch: int, limit: float | None = None, runtime: str = GRAPH
+) -> dict[str, Step]:
+    steps = derive(NETWORKS[model], CATALOG.machine(hardware, dtype, runtime), batch, limit, catalog=CATALOG)
     assert len({step.title for step in steps}) == len(steps)
     return {step.title: step for step in steps}
 
 
-def values(model: str, hardware: str, dtype: str, batch: int, limit: float | None = None) -> dict[str, float]:
-    return {title: step.value for title, step in steps_of(model, hardware, dtype, batch, limit).items()}
+def values(
+    model: str, hardware: str, dtype: str, batch: int, limit: float | None = None, runtime: str = GRAPH
+) -> dict[str, float]:
+    return {title: step.value for title, step in steps_of(model, hardware, dtype, batch, limit, runtime).items()}
 
 
 # The same numbers.
 
 
-@pytest.mark.parametrize(("model", "hardware", "dtype", "batch"), CASES)
-def test_the_derivation_ends_where_the_estimate_does(model: str, hardware: str, dtype: str, batch: int) -> None:
-    derived = values(model, hardware, dtype, batch)
-    (row,) = predict(model, [hardware], [batch], [dtype], catalog=CATALOG)
+@pytest.mark.parametrize(("model", "hardware", "dtype", "batch", "runtime"), RUNS)
+def test_the_derivation_ends_where_the_estimate_does(model: str, hardware: str, dtype: str, batch: int, runtime: str) -> None:
+    derived = values(model, hardware, dtype, batch, runtime=runtime)
+    (row,) = predict(model, [hardware], [batch], [dtype], runtime=runtime, catalog=CATALOG)
     expected = {
         "lower bound": row["latency_lower_bound_s"],
         "estimate": row["latency_estimate_s"],
@@ -61,16 +74,21 @@ def test_the_derivation_ends_where_the_estimate_does(model: str, hardware: str, 
         "MBU": row["mbu"],
     }
     assert {title: derived[title] for title in expected} == pytest.approx(expected, rel=1e-9)
-    assert max(derived["time of the network"], derived["lower bound"]) == pytest.approx(derived["estimate"], rel=1e-9)
+    last = "time of the network" if runtime == GRAPH else "time with the host"
+    assert max(derived[last], derived["lower bound"]) == pytest.approx(derived["estimate"], rel=1e-9)
+    p10 = max(min(derived["blend at p10"], derived["estimate"]), derived["lower bound"])
+    p90 = max(derived["blend at p90"], derived["estimate"])
+    assert (p10, p90) == pytest.approx((derived["p10 of our error"], derived["p90 of our error"]), rel=1e-9)
 
 
-@pytest.mark.parametrize(("model", "hardware", "dtype", "batch"), CASES)
+@pytest.mark.parametrize(("model", "hardware", "dtype", "batch", "runtime"), RUNS)
 def test_the_kernel_that_is_spelled_out_is_the_one_that_takes_most_time(
-    model: str, hardware: str, dtype: str, batch: int
+    model: str, hardware: str, dtype: str, batch: int, runtime: str
 ) -> None:
-    parts = breakdown(NETWORKS[model], [CATALOG.machine(hardware, dtype)], np.array([[float(batch)]]))
+    parts = breakdown(NETWORKS[model], [CATALOG.machine(hardware, dtype, runtime)], np.array([[float(batch)]]))
     longest = int((parts.count * parts.seconds).argmax())
-    derived = {title.partition(": ")[2]: value for title, value in values(model, hardware, dtype, batch).items()}
+    told = values(model, hardware, dtype, batch, runtime=runtime)
+    derived = {title.partition(": ")[2]: value for title, value in told.items()}
     expected = {
         "arithmetic": parts.compute["full"][longest].item(),
         "bytes from memory": parts.traffic[longest].item(),
@@ -108,6 +126,61 @@ def test_a_limit_adds_what_it_would_need() -> None:
     assert derived["peak for the limit"] == pytest.approx(derived["least work W_min"] / 0.010)
 
 
+def test_attention_is_told_with_the_vector_work_of_its_scores() -> None:
+    heads, tokens, head_dim, batch = 16, 2048, 64, 2
+    network = strategies.tiny([{"op": "attention", "name": "a", "heads": heads}], {"x": [tokens, 3 * heads * head_dim]})
+    machine = CATALOG.machine("nvidia-a100-sxm-80", "bf16")
+    steps = {step.title: step for step in derive(network, machine, batch, catalog=CATALOG)}
+    step = steps["kernel a: arithmetic"]
+    parts = breakdown(network, [machine], np.array([[float(batch)]]))
+    assert step.form == "attention_s"
+    assert step.value == pytest.approx(parts.compute["full"].item(), rel=1e-9)
+    assert "softmax_work" in step.text
+    assert "19.49 TFLOP/s" in step.substituted  # fp32, the peak of the vector units
+
+
+def test_a_launch_is_told_at_the_clock_of_the_chip() -> None:
+    step = steps_of("resnet50", "nvidia-a100-sxm-80", "bf16", 8)["launch at the chip's clock"]
+    assert step.form == "launch_s"
+    assert step.value == pytest.approx(CATALOG.machine("nvidia-a100-sxm-80", "bf16").launch, rel=1e-12)
+    assert step.value == pytest.approx(5.4e-6 * (0.5 + 0.5 * 1750 / 1410))
+    assert "launch at the chip's clock" not in steps_of("bert-large", "google-tpu-v4", "bf16", 16)  # fitted at no clock
+
+
+def test_a_measured_chip_tells_its_two_numbers(tmp_path: Path) -> None:
+    factors = {"launch_factor": 0.5, "time_factor": 1.25}
+    corrected = {
+        "id": "measured", "name": "Measured", "applies_to": {"hardware": ["nvidia-l4"]},
+        "sources": {"lab": {"title": "our bench"}},
+        "correction": {name: {"value": value, "unit": "1", "source": "lab"} for name, value in factors.items()},
+    }  # fmt: skip
+    (tmp_path / "calibrations").mkdir()
+    (tmp_path / "calibrations" / "measured.json").write_text(json.dumps(corrected), encoding="utf-8")
+    catalog = load([tmp_path])
+    machine = catalog.machine("nvidia-l4", "bf16")
+    steps = {step.title: step for step in derive(NETWORKS["resnet50"], machine, 8, catalog=catalog)}
+    assert steps["launch of a kernel"].value == machine.launch
+    assert machine.launch == pytest.approx(0.5 * steps["launch at the chip's clock"].value, rel=1e-12)
+    for title in ("all kernels in a row", "dynamic energy"):
+        assert steps[title].text.startswith("1.25 * sum over kernels of ")
+    (row,) = predict("resnet50", ["nvidia-l4"], [8], ["bf16"], catalog=catalog)
+    assert steps["p90 of our error"].value == pytest.approx(row["latency_p90_s"], rel=1e-9)
+    assert steps["energy of the pass"].value == pytest.approx(8 * row["energy_per_inference_j"], rel=1e-9)
+
+
+def test_an_eager_runtime_names_its_own_kernels_and_tells_its_host() -> None:
+    network = NETWORKS["resnet50"]
+    steps = steps_of("resnet50", "nvidia-a100-sxm-40", "bf16", 1, runtime="eager")
+    host = steps["time of the host"]
+    assert host.value == pytest.approx(network.launches * 30e-6, rel=1e-12)
+    assert host.substituted == f"{network.launches} * 30 us"
+    assert steps["time with the host"].form == "host_limited_s"
+    assert steps["batch B"].text.endswith(", runtime eager")
+    (name,) = {title.split()[1] for title in steps if title.endswith(": T_op")}
+    assert name in {kernel.name for kernel in network.unfused}
+    assert "time of the host" not in steps_of("resnet50", "nvidia-l4", "bf16", 8)
+
+
 # What it says.
 
 
@@ -143,8 +216,8 @@ def test_every_chip_has_a_derivation(hardware: str, dtype: str) -> None:
 
 
 def test_every_substituted_number_replaces_a_symbol() -> None:
-    for model, hardware, dtype, batch in CASES:
-        for step in steps_of(model, hardware, dtype, batch).values():
+    for model, hardware, dtype, batch, runtime in RUNS:
+        for step in steps_of(model, hardware, dtype, batch, runtime=runtime).values():
             if step.form:
                 assert not any(re.search(rf"\b{symbol.name}\b", step.substituted) for symbol in FORMS[step.form].symbols)
 
@@ -178,7 +251,7 @@ def test_a_long_formula_is_told_in_parts_that_lead_to_its_value() -> None:
 
 
 def test_text_keeps_to_its_width_and_names_every_symbol() -> None:
-    steps = derive(NETWORKS["resnet50"], CATALOG.machine("nvidia-l4", "bf16"), 8, 0.01)
+    steps = derive(NETWORKS["resnet50"], CATALOG.machine("nvidia-l4", "bf16"), 8, 0.01, catalog=CATALOG)
     for width in (60, 100):
         text = as_text(steps, width)
         assert max(map(len, text.splitlines())) <= width
@@ -186,7 +259,7 @@ def test_text_keeps_to_its_width_and_names_every_symbol() -> None:
 
 
 def test_every_format_has_every_step() -> None:
-    steps = derive(NETWORKS["resnet18"], CATALOG.machine("nvidia-t4", "fp16"), 4)
+    steps = derive(NETWORKS["resnet18"], CATALOG.machine("nvidia-t4", "fp16"), 4, catalog=CATALOG)
     assert as_markdown(steps).count("\n$$\n") == 2 * len(steps)
     assert as_latex(steps).count("\n\\[\n") == as_latex(steps).count("\\paragraph{") == len(steps)
     assert [one["title"] for one in json.loads(json.dumps(as_json(steps), allow_nan=False))] == [step.title for step in steps]

@@ -14,8 +14,11 @@ import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.calibration import GRAPH, Correction, Runtime, resolve
 from engine.compiled import CAUSES, Estimate, estimate
+from engine.errors import UnknownNameError
 from engine.machine import Machine
+from engine.machine import machine as machine_of
 from engine.network import Network
 
 BATCHES = np.array([1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 31, 32, 33, 64, 100, 128, 129, 256], dtype=float)
@@ -41,10 +44,15 @@ def ratio_of_works(network: Network) -> float:
     return network.work / network.work_min if network.work_min else 0.0
 
 
+def least(network: Network) -> float:
+    """Return what every bound lies above: 0, but for a network without products, which may fit on the chip whole."""
+    return 0.0 if network.work_min else -math.ulp(0.0)
+
+
 @given(strategies.networks(), strategies.machines())
 def test_bound_interval_and_estimate_are_in_order(network: Network, machine: Machine) -> None:
     points = one(network, machine)
-    assert np.all(points.latency_lower_bound_s > 0)
+    assert np.all(points.latency_lower_bound_s > least(network))
     assert np.all(points.latency_lower_bound_s <= points.latency_p10_s)
     assert np.all(points.latency_p10_s <= points.latency_estimate_s)
     assert np.all(points.latency_estimate_s <= points.latency_p90_s)
@@ -61,7 +69,7 @@ def test_latency_never_falls_with_batch(network: Network, machine: Machine, firs
 def test_bound_never_falls_with_batch(network: Network, machine: Machine) -> None:
     points = one(network, machine, np.arange(1.0, 300.0))
     assert never_falls(points.latency_lower_bound_s)
-    assert np.all(points.energy_lower_bound_j * points.batch > 0)
+    assert np.all(points.energy_lower_bound_j * points.batch > least(network))
 
 
 @given(strategies.networks(), strategies.machines(), st.floats(1.0, 10.0))
@@ -316,6 +324,109 @@ def test_only_an_unpublished_figure_of_the_form_leaves_an_estimate_unknown() -> 
         ]
         unknown = np.isnan(one(network, machine, [1.0]).latency_estimate_s).all()
         assert unknown == bool(missing), (machine.hardware, machine.dtype, missing)
+
+
+# Runtimes and corrections.
+
+
+@given(strategies.networks(), strategies.machines(), strategies.decades(-6, -3), st.floats(1.0, 8.0))
+def test_a_host_is_a_floor_under_the_estimate(network: Network, machine: Machine, host: float, sharpness: float) -> None:
+    hosted = replace(machine, host=host, host_sharpness=sharpness)
+    points, alone = one(network, hosted), one(network, replace(machine, host=0.0))
+    floor = np.full_like(points.latency_estimate_s, host * network.launches)
+    assert not_above(floor, points.latency_estimate_s)
+    assert not_above(alone.latency_estimate_s, points.latency_estimate_s)
+    assert not_above(points.latency_estimate_s, alone.latency_estimate_s + floor)
+    assert np.all(points.latency_lower_bound_s == alone.latency_lower_bound_s)
+    ladder_adds_up(points)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "bert-base", "mobilenet-v2"])
+def test_eager_is_never_faster_than_its_host_on_any_chip(name: str) -> None:
+    specs, network = strategies.catalog(), strategies.network(name)
+    machines = [specs.machine(chip.id, dtype, "eager") for chip in specs.accelerators for dtype in chip.dtypes]
+    points = estimate(network, machines, BATCHES)
+    floor = np.array([[machine.host * network.launches] for machine in machines])
+    known = ~np.isnan(points.latency_estimate_s)
+    assert known.any()
+    assert np.all(floor > 0)
+    assert not_above(np.broadcast_to(floor, known.shape)[known], points.latency_estimate_s[known])
+    assert np.all(points.latency_p10_s[known] <= points.latency_p90_s[known])
+
+
+@given(strategies.networks(), strategies.machines(), st.floats(1.0, 8.0))
+def test_a_host_of_0_changes_nothing(network: Network, machine: Machine, sharpness: float) -> None:
+    quiet = replace(machine, host=0.0)
+    the_same(one(network, quiet), one(network, replace(quiet, host_sharpness=sharpness)))
+
+
+def test_a_graph_needs_no_calibration_of_a_runtime() -> None:
+    specs = strategies.catalog()
+    graph = specs.machine("nvidia-l4", "bf16")
+    assert graph == specs.machine("nvidia-l4", "bf16", GRAPH)
+    assert (graph.runtime, graph.fused, graph.host) == (GRAPH, True, 0.0)
+    with pytest.raises(UnknownNameError, match=r"no runtime of nvidia-l4 'eger'; did you mean eager\?"):
+        specs.machine("nvidia-l4", "bf16", "eger")
+
+
+def test_a_runtime_by_hand() -> None:
+    spec = strategies.chip("tiled")
+    resolved = resolve(spec, strategies.catalog().calibrations)
+    assert resolved is not None
+    profile = Runtime.model_validate(
+        {
+            "fused": False, "host": quantity(20, "us"), "host_sharpness": quantity(4), "device_share": quantity(0.8),
+            "launch": quantity(3, "us"),
+        }
+    )  # fmt: skip
+    eager = machine_of(spec, replace(resolved, runtimes={"own": profile}), "bf16", "own")
+    graph = machine_of(spec, resolved, "bf16")
+    assert eager.launch == pytest.approx(3e-6 * graph.launch / 5.4e-6)  # at the clock of the chip, as that of a graph
+    assert eager.time_factor == pytest.approx(graph.time_factor / 0.8)
+    assert (eager.ratio_p90, eager.level) == (graph.ratio_p90, graph.level)  # without an interval of its own
+    network = strategies.network("resnet18")
+    device_s = one(network, replace(eager, host=0.0), [1.0]).latency_estimate_s
+    expected = (device_s**4 + (20e-6 * network.launches) ** 4) ** 0.25
+    assert one(network, eager, [1.0]).latency_estimate_s == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_correction_is_a_factor_on_the_launch_and_one_on_all_kernels() -> None:
+    spec = strategies.chip("tiled", tdp=quantity(1e6, "W"))
+    resolved = resolve(spec, strategies.catalog().calibrations)
+    assert resolved is not None
+    plain = machine_of(spec, resolved, "bf16")
+    found = Correction.model_validate({"launch_factor": quantity(0.5), "time_factor": quantity(1.25)})
+    corrected = machine_of(spec, replace(resolved, correction=found), "bf16")
+    assert corrected.launch == pytest.approx(0.5 * plain.launch, rel=1e-15)
+    assert (corrected.time_factor, corrected.energy_factor) == (1.25, 1.25)
+    the_others = {"launch": plain.launch, "time_factor": plain.time_factor, "energy_factor": plain.energy_factor}
+    assert repr(replace(corrected, **the_others)) == repr(plain)
+    network = strategies.network("resnet50")
+    before, after = one(network, plain), one(network, corrected)
+    launches = plain.launch * len(network.kernels)
+    expected = 1.25 * (before.latency_estimate_s - 0.5 * launches)
+    assert after.latency_estimate_s == pytest.approx(expected, rel=1e-9)
+    dynamic = [
+        p.energy_per_inference_j * BATCHES - m.idle_w * p.latency_estimate_s for p, m in ((before, plain), (after, corrected))
+    ]
+    assert dynamic[1] == pytest.approx(1.25 * dynamic[0], rel=1e-6)
+
+
+def test_the_interval_follows_the_share_of_launches() -> None:
+    machine = replace(
+        strategies.base_machine("tiled", "bf16"), tdp_w=1e6, ratio_p10=0.9, ratio_p90=1.1, launch_ratio_p10=0.5,
+        launch_ratio_p90=2.0,
+    )  # fmt: skip
+    network = strategies.network("resnet50")
+    points = one(network, machine)
+    share = machine.launch * len(network.kernels) / points.latency_estimate_s
+    assert points.latency_p90_s == pytest.approx(points.latency_estimate_s * (1.1 + 0.9 * share), rel=1e-9)
+    assert points.latency_p10_s == pytest.approx(points.latency_estimate_s * (0.9 - 0.4 * share), rel=1e-9)
+    assert share[0, 0] > 0.5 > share[0, -1]
+
+
+def quantity(value: float, unit: str = "1") -> dict[str, Any]:
+    return {"value": value, "unit": unit, "source": "us"}
 
 
 def test_an_assumed_power_limit_lies_above_the_published_idle_power() -> None:

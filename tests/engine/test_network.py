@@ -108,6 +108,37 @@ def test_a_result_with_two_readers_is_written() -> None:
     assert network.kernels[2].cost.outputs == 4 * 16
 
 
+def test_unfused_every_operator_is_a_kernel_with_trips_of_its_own() -> None:
+    network = strategies.tiny([linear("a", 16), relu("b"), {"op": "reshape", "name": "c", "to": [2, 32]}], TOKENS)
+    assert [kernel.operators for kernel in network.unfused] == [("a",), ("b",)]  # a view is free there, too
+    assert [(kernel.cost.inputs, kernel.cost.outputs) for kernel in network.unfused] == [(4 * 8, 4 * 16), (4 * 16, 4 * 16)]
+    assert network.launches == 2
+
+
+def test_unfused_attention_is_eight_launches_and_writes_its_scores() -> None:
+    tokens, heads, head_dim = 100, 4, 8
+    attention = {"op": "attention", "name": "a", "heads": heads, "causal": True}
+    network = strategies.tiny([attention, linear("b", 16)], {"x": [tokens, 3 * heads * head_dim]})
+    assert network.launches == 8 + 1
+    fused, unfused = (found[0].cost for found in (network.kernels, network.unfused))
+    scores, result = heads * tokens * tokens, tokens * heads * head_dim
+    # scores are written and read after the product and after the softmax; query, key and value are copied
+    assert unfused.inputs == 3 * result + 2 * scores + 3 * result
+    assert unfused.outputs == result + 2 * scores + 3 * result
+    assert (fused.inputs, fused.outputs) == (3 * result, result)
+    assert (unfused.work, unfused.work_done) == (fused.work, fused.work_done)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_unfused_kernels_do_the_same_work_with_the_same_weights_and_more_traffic(name: str) -> None:
+    network = strategies.network(name)
+    fused, unfused = ([kernel.cost for kernel in found] for found in (network.kernels, network.unfused))
+    for count in ("work_done", "weights"):
+        assert sum(getattr(cost, count) for cost in unfused) == sum(getattr(cost, count) for cost in fused)
+    assert sum(cost.inputs + cost.outputs for cost in unfused) >= sum(cost.inputs + cost.outputs for cost in fused)
+    assert sum(count for _, count in network.unique_unfused) == len(network.unfused) <= network.launches
+
+
 def test_a_residual_rides_on_its_latest_operand() -> None:
     network = strategies.tiny([linear("a", 8), relu("b"), linear("c", 8), add("d", "c", "b"), relu("e")], TOKENS)
     assert kernels(network) == [("a", "b"), ("c", "d", "e")]
