@@ -88,23 +88,28 @@ def write(text: str, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(text.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
         return
+    write_bytes(text.encode("utf-8"), out, "--out")
+
+
+def write_bytes(data: bytes, out: Path, option: str) -> None:
+    """Write bytes to a file in one step, as `write` does; the error names the option that named the file."""
     try:
         if out.exists() and not out.is_file():
-            out.write_text(text, encoding="utf-8")
+            out.write_bytes(data)
         else:
-            _replace(text, out)
+            _replace(data, out)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        told = f"--out: {str(out)[:200]!r} cannot be written ({reason}); name a file in a folder that exists"
+        told = f"{option}: {str(out)[:200]!r} cannot be written ({reason}); name a file in a folder that exists"
         raise RequestError(told) from error
 
 
-def _replace(text: str, out: Path) -> None:
+def _replace(data: bytes, out: Path) -> None:
     target = out.resolve() if out.is_symlink() else out
     temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(data)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

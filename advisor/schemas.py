@@ -12,8 +12,9 @@ from engine.catalog import data_root
 
 from . import validation
 from .contract import AdvicePart
+from .lab.contract import AccuracyPart
 
-MODELS: Final[dict[str, type[BaseModel]]] = {**validation.MODELS, "advice": AdvicePart}
+MODELS: Final[dict[str, type[BaseModel]]] = {**validation.MODELS, "advice": AdvicePart, "accuracy": AccuracyPart}
 """Name of a schema -> model of the files that follow it."""
 
 

@@ -31,10 +31,11 @@ inputs validation browse
 candidate
 exclusion
 recommend
-contract schemas docs formula step derive
+contract docs formula step derive
 report.text report.markdown report.derivation
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
-lab.evidence lab.posterior lab.calibrate lab.fitted report.calibration
+lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
+schemas report.accuracy report.plot report.calibration
 output
 cli
 """

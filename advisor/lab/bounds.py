@@ -35,7 +35,7 @@ def kernel_bound(kernels: Kernels, catalog: Catalog) -> Array:
     Without a published bandwidth or memory on the chip there is no memory term.
     """
     chip = catalog.accelerators[kernels.hardware]
-    work, traffic = _NEEDS[kernels.operator](kernels.columns, kernels.format)
+    work, traffic = need(kernels)
     known = chip.on_chip_bytes is not None and chip.memory.bandwidth is not None
     return np.asarray(
         forms.latency_lower_bound_s(
@@ -46,6 +46,11 @@ def kernel_bound(kernels: Kernels, catalog: Catalog) -> Array:
         ),
         dtype=float,
     )  # fmt: skip
+
+
+def need(kernels: Kernels) -> Need:
+    """Return the least arithmetic [FLOP] and the compulsory bytes of every kernel."""
+    return _NEEDS[kernels.operator](kernels.columns, kernels.format)
 
 
 def _peak(kernels: Kernels, chip: Accelerator) -> Array:
