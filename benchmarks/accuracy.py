@@ -1,4 +1,4 @@
-"""Accuracy on published measurements, by splits that no fit saw: `python benchmarks/accuracy.py [--data DIR] [--part NAME ...]`.
+"""Accuracy on published measurements, on splits that no fit saw: `python benchmarks/accuracy.py [--data DIR] [--part NAME]`.
 
 Parts: kernels (a quarter of the shapes held out; chips left out), networks (chips, sweeps and networks left out; intervals),
 decisions (the batch for a latency limit, from predictions alone), ranking (chips by throughput and latency), eager (frameworks
@@ -297,15 +297,9 @@ class Tally:
 
 def print_decisions(study: Study) -> None:
     """Print what choosing the batch from predictions alone comes to, beside three simpler ways."""
-    print(
-        f"Decisions: the batch with the highest throughput within a latency limit, {LIMITS} limits for each sweep of at least"
-    )
-    print(
-        f"{LEAST_BATCHES} batches, log-spaced above its fastest batch. Violations in % of decisions; throughput over that of the"
-    )
-    print(
-        "best measured batch within the limit, 0 where the limit was violated; abstained in % where a measured batch qualifies"
-    )
+    print(f"Decisions: the batch of highest throughput within a latency limit; {LIMITS} limits for each sweep of at least")
+    print(f"{LEAST_BATCHES} batches, log-spaced above its fastest batch. Violations in % of decisions; throughput over that of")
+    print("the best measured batch within the limit, 0 where it is violated; abstained in %, though a measured batch qualifies")
     print(f"  {'choice by':44}{'limits':>7}{'violated %':>12}{'median':>10}{'p10':>8}{'abstained %':>12}")
     for title, cases in (("chip left out", study.unseen), ("two numbers, sweep left out", study.calibrated)):
         enough = [c for c in cases if len(c.target.sweep.batches) >= LEAST_BATCHES]
@@ -383,13 +377,9 @@ def print_ranking(study: Study) -> None:
     roof = np.array([1 / roof_times(c)[1][0] for c in best])
     tdp = np.array([c.machine.tdp_w for c in best])
     if best:
-        for name, scale in (
-            ("ResNet-50 int8, throughput", np.ones_like(tdp)),
-            ("ResNet-50 int8, throughput per watt of TDP", tdp),
-        ):
-            print(
-                f"  {name:46}{ranked(measured / scale, ours / scale)}   layered roofline {ranked(measured / scale, roof / scale)}"
-            )
+        for name, scale in (("throughput", np.ones_like(tdp)), ("throughput per watt of TDP", tdp)):
+            by_roof = ranked(measured / scale, roof / scale)
+            print(f"  {'ResNet-50 int8, ' + name:46}{ranked(measured / scale, ours / scale)}   layered roofline {by_roof}")
     found: list[tuple[float, float]] = []
     for _, group in itertools.groupby(sorted(study.unseen, key=kind), key=kind):
         cases = list(group)
@@ -401,9 +391,8 @@ def print_ranking(study: Study) -> None:
             found.append((kendall(1 / times, 1 / guess), regret(1 / times, 1 / guess)))
     if found:
         tau, lost = np.mean(found, axis=0)
-        print(
-            f"  {'BERT latency, mean of ' + str(len(found)) + ' shapes and batches':46}tau {tau:5.2f}  regret {100 * lost:4.1f} %"
-        )
+        title = f"BERT latency, mean of {len(found)} shapes and batches"
+        print(f"  {title:46}tau {tau:5.2f}  regret {100 * lost:4.1f} %")
 
 
 def kind(case: Case) -> tuple[str, ...]:
@@ -438,7 +427,7 @@ HOST: Final = {"host": Prior(value=3e-5, spread=0.7), "device_share": Prior(valu
 def print_eager(catalog: Catalog, published: Published) -> None:
     """Print the errors of eager frameworks on a host calibrated with two numbers from half of its points."""
     print("Eager frameworks, host calibrated with two numbers: absolute error of the time in %, on points that it did not see")
-    print(f"  {'framework':44}{'chip':24}{HEADING}   host us   device share")
+    print(f"  {'framework':56}{'chip':26}{HEADING}   host us   device share")
     base = networks.unmeasured(catalog)
     groups: dict[tuple[str, str, str, str], list[Target]] = defaultdict(list)
     for target in networks.targets([s for s in published.sweeps if s.runtime == "eager" and s.source in HOSTED], base):
@@ -451,11 +440,10 @@ def print_eager(catalog: Catalog, published: Published) -> None:
         machine = base.machine(hardware, dtype, "eager")
         errors, values = halves(each, machine)
         pooled["TensorFlow" if "tensorflow" in software.lower() else "PyTorch and others"].append(errors)
-        print(
-            f"  {f'{source}: {software}':44}{hardware + ' ' + dtype:24}{figures(errors)}{values['host'] * 1e6:10.1f}{values['device_share']:12.2f}"
-        )
+        host = f"{values['host'] * 1e6:10.1f}{values['device_share']:12.2f}"
+        print(f"  {f'{source}: {software}':56}{hardware + ' ' + dtype:26}{figures(errors)}{host}", flush=True)
     for name, errors in pooled.items():
-        print(f"  {name:68}{figures(np.concatenate(errors))}")
+        print(f"  {name:82}{figures(np.concatenate(errors))}")
 
 
 HOSTED: Final = ("AITemplate-examples", "NVIDIA-FasterTransformer", "NVIDIA-DLE", "onnxruntime-transformers-README")

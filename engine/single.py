@@ -142,7 +142,8 @@ def latency_s(m: KernelMachine, columns: Mapping[str, npt.ArrayLike]) -> Array:
 
     gemm: rows, columns, contraction, groups. prefill: batch, tokens, heads, kv_heads, head_dim, kv_bytes. decode: the same,
     `tokens` being those in the cache with the new one. conv: batch, in_channels, out_channels, kernel, height, stride, padding.
-    elementwise (of two tensors), activation (of one), softmax, norm: traffic [B]. Raises DomainError for an operator that has no form.
+    elementwise (of two tensors), activation (of one), softmax, norm: traffic [B]. Raises DomainError for an operator without
+    a form.
     """
     if m.operator not in _TIMES:
         raise DomainError(f"no form for single kernels of {m.operator!r}; there are: {', '.join(_TIMES)}")
