@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from advisor.lab import kernels, networks, tables
+from advisor.lab.fit import Prior, fit
 from advisor.lab.kernels import Key
 from advisor.lab.networks import Target
 from advisor.lab.points import Array, Kernels, Sweep
@@ -42,6 +43,7 @@ MOST: Final = 2000
 LOW, HIGH = 0.085, 0.925
 """The percentiles of an interval: a little further out than they are called, for the points of a chip are not independent."""
 FIT: Final = "fit"
+SCHEMA: Final = "../../schemas/calibration.schema.json"
 FEW: Final = 20
 """Fewer points have one ratio for launches and all else."""
 APART: Final = 1.6
@@ -59,16 +61,18 @@ def main() -> None:
     """Fit, print, and write when asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="folder of published measurements")
-    parser.add_argument("--only", choices=("kernels", "networks"), help="one of the two parts")
+    parser.add_argument("--only", choices=("kernels", "networks", "runtimes"), help="one of the parts")
     parser.add_argument("--write", action="store_true", help="write specs/calibrations")
     arguments = parser.parse_args()
     catalog = load()
     published = tables.read(arguments.data, catalog)
     changed: dict[str, Calibration] = {}
-    if arguments.only != "networks":
+    if arguments.only in (None, "kernels"):
         changed |= calibrate_kernels(catalog, kernels.grouped(published.kernels))
-    if arguments.only != "kernels":
+    if arguments.only in (None, "networks"):
         changed |= calibrate_networks(catalog, published.sweeps, arguments.data, changed)
+    if arguments.only in (None, "runtimes"):
+        changed["runtimes"] = calibrate_runtimes(catalog, published.sweeps)
     for name, calibration in changed.items() if arguments.write else ():
         (SPECS / f"{name}.json").write_text(spec_text(calibration), encoding="utf-8")
         print(f"wrote specs/calibrations/{name}.json")
@@ -232,6 +236,7 @@ def calibrate_networks(
     print("  factors on the family's constants:", {k: rounded(v) for k, v in whole.values.items()})
     left = leave_chips_out([*tuned, *checks], judged, machines)
     changed = {name: with_family(catalog, earlier, name, whole.values, left) for name in FAMILIES}
+    changed["gpu-volta"] = with_network(catalog.calibrations["gpu-volta"], whole.values)
     adjusted = {name: networks.adjusted(machine, whole.values) for name, machine in machines.items()}
     for hardware in sorted({t.sweep.hardware for t in tuned}):
         own = [t for t in judged if t.sweep.hardware == hardware]
@@ -312,28 +317,37 @@ def with_family(
     catalog: Catalog, earlier: Mapping[str, Calibration], name: str, factors: Mapping[str, float], left: Residuals
 ) -> Calibration:
     """Return a family's calibration with the fitted factors taken in, and the interval of chips left out."""
-    known = earlier.get(name, catalog.calibrations[name])
-    network, energy = known.network, known.energy
-    if network is None or energy is None:
-        raise LookupError(f"{name} has no constants of networks")
-
-    def times(quantity: Any, factor: float) -> Any:
-        return quantity.model_copy(update={"value": rounded(quantity.value * factor), "source": FIT})
-
+    known = with_network(earlier.get(name, catalog.calibrations[name]), factors)
+    energy = known.energy
+    if energy is None:
+        raise LookupError(f"{name} has no energy model")
     dtype_factor = dict(energy.dtype_factor)
     dtype_factor["int8"] = times(dtype_factor["int8"], factors["int8"])
-    constants = network.model_copy(
-        update={n: times(getattr(network, n), factors[n]) for n in ("launch", "attention", "softmax_work")}
-    )
     joules = energy.model_copy(
         update={"flop": times(energy.flop, factors["flop_j"]), "dtype_factor": dtype_factor,
                 "conv_factor": times(energy.conv_factor, factors["conv_factor"])}
     )  # fmt: skip
     basis = "chips that the fit never saw, in runtimes that tune every kernel"
     return known.model_copy(
-        update={"network": constants, "energy": joules, "interval": interval(left, "family prior", basis),
+        update={"energy": joules, "interval": interval(left, "family prior", basis),
                 "sources": known.sources | sources()}
     )  # fmt: skip
+
+
+def with_network(known: Calibration, factors: Mapping[str, float]) -> Calibration:
+    """Return a calibration with the fitted factors taken into its constants of networks."""
+    network = known.network
+    if network is None:
+        raise LookupError(f"{known.id} has no constants of networks")
+    constants = network.model_copy(
+        update={n: times(getattr(network, n), factors[n]) for n in ("launch", "attention", "softmax_work")}
+    )
+    return known.model_copy(update={"network": constants, "sources": known.sources | sources()})
+
+
+def times(quantity: Any, factor: float) -> Any:
+    """Return a fitted quantity, changed by a factor."""
+    return quantity.model_copy(update={"value": rounded(quantity.value * factor), "source": FIT})
 
 
 def measured_chip(
@@ -362,10 +376,71 @@ def sibling(catalog: Catalog, hardware: str, numbers: Correction, spread: Residu
     wide = Residuals(ratio=spread.ratio**1.2, launch=spread.launch, batch=spread.batch)
     basis = f"measured is {name}; the residuals are widened by a fifth"
     return Calibration.model_validate(
-        {"id": f"{hardware}-siblings", "name": f"Variants of {name}: its two numbers",
+        {"$schema": SCHEMA, "id": f"{hardware}-siblings", "name": f"Variants of {name}: its two numbers",
          "applies_to": {"hardware": list(SIBLINGS[hardware])}, "sources": sources(), "correction": numbers,
          "interval": interval(wide, "sibling measured", basis)}
     )  # fmt: skip
+
+
+# Runtimes that do not tune every kernel.
+
+
+def calibrate_runtimes(catalog: Catalog, sweeps: Sequence[Sweep]) -> Calibration:
+    """Return what frameworks share: how far they stay behind, the time of their hosts, and how much both differ."""
+    known = catalog.calibrations["runtimes"]
+    base = networks.unmeasured(catalog)
+    profiles = dict(known.runtimes)
+    for name in ("compiled", "eager"):
+        each = [t for t in networks.targets([s for s in sweeps if s.runtime == name], base) if catalog_kind(base, t) == "gpu"]
+        machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype, name) for t in each}
+        values = fit_runtime(each, machines, name)
+        spread = Residuals.joined(runtime_residuals(t, with_host(machines[t.sweep.id], values)) for t in each)
+        print(f"  {name:12}{figures(1 / spread.ratio - 1)}  { ({k: rounded(v) for k, v in values.items()}) }", flush=True)
+        profile = known.runtimes[name]
+        update: dict[str, Any] = {"device_share": profile.device_share and times(profile.device_share, 1.0).model_copy(
+            update={"value": rounded(values["device_share"])})}  # fmt: skip
+        if profile.host is not None:
+            update["host"] = times(profile.host, 1.0).model_copy(update={"value": rounded(values["host"] * 1e6)})
+        basis = profile.interval.basis if profile.interval else name
+        profiles[name] = profile.model_copy(update=update | {"interval": interval(spread, "family prior", basis)})
+    return known.model_copy(update={"runtimes": profiles, "sources": known.sources | sources()})
+
+
+def catalog_kind(catalog: Catalog, target: Target) -> str:
+    """Return the kind of a sweep's chip."""
+    return catalog.accelerators[target.sweep.hardware].kind
+
+
+RUNTIME: Final = {
+    "compiled": {"device_share": Prior(value=0.7, spread=0.4)},
+    "eager": {"host": Prior(value=3e-5, spread=0.7), "device_share": Prior(value=0.75, spread=0.4)},
+}
+"""What is fitted of a runtime: time of the host per operator [s], and the rate of its kernels over tuned ones."""
+
+
+def with_host(machine: Machine, values: Mapping[str, float]) -> Machine:
+    """Return a machine with other numbers of its runtime."""
+    return replace(machine, host=values.get("host", machine.host), time_factor=1.0 / values["device_share"])
+
+
+def fit_runtime(each: Sequence[Target], machines: Mapping[str, Machine], name: str) -> Mapping[str, float]:
+    """Return the numbers of a runtime, every sweep counting the same."""
+    measured = np.concatenate([t.sweep.seconds for t in each])
+    weights = np.concatenate([np.full(len(t.sweep.seconds), 1.0 / len(t.sweep.seconds)) for t in each])
+
+    def predicted(values: Mapping[str, float]) -> Array:
+        return np.concatenate([networks.times(t, with_host(machines[t.sweep.id], values)) for t in each])
+
+    return fit(predicted, measured, RUNTIME[name], weights=weights).values
+
+
+def runtime_residuals(target: Target, machine: Machine) -> Residuals:
+    """Return how the estimate stands to what was measured; what the host takes counts as launches."""
+    latency = networks.times(target, machine)
+    launches = machine.launch * machine.time_factor * len(target.network.kernels)
+    host = machine.host * target.network.launches
+    share_of_launches = np.minimum(1.0, np.maximum(launches, host) / latency)
+    return Residuals(ratio=target.sweep.seconds / latency, launch=share_of_launches, batch=target.sweep.batches)
 
 
 def sources() -> dict[str, Source]:
@@ -384,7 +459,13 @@ def chip_calibration(catalog: Catalog, hardware: str) -> Calibration:
         return catalog.calibrations[hardware]
     chip = catalog.accelerators[hardware]
     return Calibration.model_validate(
-        {"id": hardware, "name": f"{chip.name}, as measured", "applies_to": {"hardware": [hardware]}, "sources": sources()}
+        {
+            "$schema": SCHEMA,
+            "id": hardware,
+            "name": f"{chip.name}, as measured",
+            "applies_to": {"hardware": [hardware]},
+            "sources": sources(),
+        }
     )
 
 
