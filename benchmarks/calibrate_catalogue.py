@@ -191,6 +191,8 @@ def with_values(constants: KernelConstants, values: Mapping[str, float], errors:
         old = getattr(constants, name)
         scale = old.si / old.value if old.value else 1.0
         update[name] = old.model_copy(update={"value": rounded(value / scale), "source": FIT, "note": None})
+    if constants.host_sharpness is not None:
+        update["host_sharpness"] = constants.host_sharpness.model_copy(update={"source": FIT})
     return constants.model_copy(update=update | {"residual": residual(errors)})
 
 

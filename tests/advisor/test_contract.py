@@ -121,7 +121,8 @@ def test_there_is_a_winner_for_every_profile_of_the_matrix() -> None:
     best = {name: winner["latency_s"]["p90"] for name, winner in winners.items()}
     assert min(best, key=best.__getitem__) == "real-time"
     assert max(winners, key=lambda name: winners[name]["throughput_per_s"]) == "max-throughput"
-    assert min(winners, key=lambda name: winners[name]["energy_per_inference_j"]) == "energy-critical"
+    sure = {n: w["energy_per_inference_j"] * w["latency_s"]["p90"] / w["latency_s"]["estimate"] for n, w in winners.items()}
+    assert min(sure, key=sure.__getitem__) == "energy-critical"  # by what holds with 90 % certainty
     edge = catalog().accelerators[winners["edge"]["hardware"]].tdp
     assert edge is not None
     assert edge.si <= 60

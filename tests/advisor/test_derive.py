@@ -140,10 +140,15 @@ def test_attention_is_told_with_the_vector_work_of_its_scores() -> None:
 
 
 def test_a_launch_is_told_at_the_clock_of_the_chip() -> None:
-    step = steps_of("resnet50", "nvidia-a100-sxm-80", "bf16", 8)["launch at the chip's clock"]
+    step = steps_of("resnet50", "nvidia-b200-sxm", "bf16", 8)["launch at the chip's clock"]  # no network of it is measured
     assert step.form == "launch_s"
-    assert step.value == pytest.approx(CATALOG.machine("nvidia-a100-sxm-80", "bf16").launch, rel=1e-12)
-    assert step.value == pytest.approx(5.4e-6 * (0.5 + 0.5 * 1750 / 1410))
+    assert step.value == pytest.approx(CATALOG.machine("nvidia-b200-sxm", "bf16").launch, rel=1e-12)
+    fitted, clock = (
+        CATALOG.constants["nvidia-b200-sxm"].network.launch.si,
+        CATALOG.accelerators["nvidia-b200-sxm"].clock_hz("bf16"),
+    )
+    assert clock is not None
+    assert step.value == pytest.approx(fitted * (0.5 + 0.5 * 1750e6 / clock))
     assert "launch at the chip's clock" not in steps_of("bert-large", "google-tpu-v4", "bf16", 16)  # fitted at no clock
 
 
@@ -172,8 +177,9 @@ def test_an_eager_runtime_names_its_own_kernels_and_tells_its_host() -> None:
     network = NETWORKS["resnet50"]
     steps = steps_of("resnet50", "nvidia-a100-sxm-40", "bf16", 1, runtime="eager")
     host = steps["time of the host"]
-    assert host.value == pytest.approx(network.launches * 30e-6, rel=1e-12)
-    assert host.substituted == f"{network.launches} * 30 us"
+    each = CATALOG.machine("nvidia-a100-sxm-40", "bf16", "eager").host
+    assert host.value == pytest.approx(network.launches * each, rel=1e-12)
+    assert host.substituted == f"{network.launches} * {each * 1e6:.3g} us"
     assert steps["time with the host"].form == "host_limited_s"
     assert steps["batch B"].text.endswith(", runtime eager")
     (name,) = {title.split()[1] for title in steps if title.endswith(": T_op")}

@@ -285,7 +285,8 @@ def test_frameworks_are_eager() -> None:
     runtimes = {
         software: names.runtime_of(software) for software in ("Paddle-TRT", "FT-INT8-v2 [PyTorch]", "torch.compile NCHW")
     }
-    assert set(runtimes.values()) == {"graph"}
+    assert set(runtimes.values()) == {"compiled"}
+    assert {names.runtime_of(software) for software in ("TensorRT 8", "AITemplate", "HailoRT")} == {"graph"}
 
 
 def test_a_measurement_spec_is_a_sweep(tmp_path: Path) -> None:

@@ -53,8 +53,10 @@ def _value(symbol: sp.Symbol) -> st.SearchStrategy[float]:
 
 
 def points(form: ClosedForm) -> st.SearchStrategy[dict[str, float]]:
-    """Return points of a form's symbols, inside its domain."""
+    """Return points of a form's symbols, inside its domain; bytes from main memory are among those of a kernel."""
     found = st.fixed_dictionaries({symbol.name: _value(symbol) for symbol in form.symbols})
+    if form.name == "traffic_s":
+        return found.map(lambda point: point | {"traffic": min(point["traffic"], point["activations"] + point["weights"])})
     return found.filter(lambda point: _inside(form, point)) if form.domain else found
 
 

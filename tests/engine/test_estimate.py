@@ -307,7 +307,9 @@ def test_every_machine_of_the_catalogue_keeps_the_laws(name: str) -> None:
     assert np.all(points.latency_estimate_s[known] <= points.latency_p90_s[known])
     assert never_falls(points.latency_lower_bound_s)
     assert never_falls(points.latency_estimate_s[known.all(axis=1)])
-    assert not_above(points.mfu[known], np.full(known.sum(), ratio_of_works(network)))
+    # clocks may pass the one behind the published peak, and a measured chip be better than its family
+    most = np.array([[ratio_of_works(network) * machine.peak_max / machine.peak] for machine in machines])
+    assert not_above(points.mfu[known], np.broadcast_to(most, known.shape)[known])
     assert not_above(points.power_w[known], tdp[known])
     rungs = np.array([points.ladder_s[cause][known] for cause in CAUSES])
     assert np.all(rungs >= 0)
@@ -381,7 +383,8 @@ def test_a_runtime_by_hand() -> None:
     )  # fmt: skip
     eager = machine_of(spec, replace(resolved, runtimes={"own": profile}), "bf16", "own")
     graph = machine_of(spec, resolved, "bf16")
-    assert eager.launch == pytest.approx(3e-6 * graph.launch / 5.4e-6)  # at the clock of the chip, as that of a graph
+    # at the clock of the chip, as that of a graph
+    assert eager.launch == pytest.approx(3e-6 * graph.launch / resolved.network.launch.si)
     assert eager.time_factor == pytest.approx(graph.time_factor / 0.8)
     assert (eager.ratio_p90, eager.level) == (graph.ratio_p90, graph.level)  # without an interval of its own
     network = strategies.network("resnet18")
