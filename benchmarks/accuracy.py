@@ -1,15 +1,19 @@
 """Accuracy on published measurements, on splits that no fit saw: `python benchmarks/accuracy.py [--data DIR] [--part NAME]`.
 
 Parts: kernels (a quarter of the shapes held out; chips left out), networks (chips, sweeps and networks left out; intervals),
-decisions (the batch for a latency limit, from predictions alone), ranking (chips by throughput and latency), eager (frameworks
-on a calibrated host). `benchmarks/bounds.py` holds the lower bound against every row. Beside each figure stand the plain
-roofline and, for networks, the layered one. Nothing here is fitted to the points that it is judged on.
+decisions (the batch for a latency limit, from predictions alone), ranking (chips by throughput and latency), eager
+(frameworks on a calibrated host), energy (against every published power of a chip alone). `benchmarks/bounds.py` holds the
+lower bound against every row. Beside each figure stand the plain roofline and, for networks, the layered one. Nothing here is
+fitted to the points that it is judged on.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import gzip
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,18 +24,18 @@ import calibrate_catalogue as fits
 import internal
 import numpy as np
 
-from advisor.lab import kernels, networks, tables
+from advisor.lab import kernels, names, networks, tables
 from advisor.lab.fit import Prior, fit
 from advisor.lab.networks import Target
 from advisor.lab.points import Array, Published, Sweep
-from engine import load
+from engine import load, predict
 from engine.catalog import Catalog
 from engine.compiled import breakdown
 from engine.machine import Machine
 
 LIMITS: Final = 9
 LEAST_BATCHES: Final = 4
-PARTS: Final = ("kernels", "networks", "decisions", "ranking", "eager")
+PARTS: Final = ("kernels", "networks", "decisions", "ranking", "eager", "energy")
 SMALL: Final = 2
 
 
@@ -52,6 +56,7 @@ def main() -> None:
         "decisions": lambda: print_decisions(Study.of(catalog, published, arguments.data)),
         "ranking": lambda: print_ranking(Study.of(catalog, published, arguments.data)),
         "eager": lambda: print_eager(catalog, published),
+        "energy": lambda: print_energy(catalog, arguments.data),
     }
     for name in arguments.part or PARTS:
         parts[name]()
@@ -477,6 +482,71 @@ def fit_host(each: Sequence[Target], machine: Machine) -> Mapping[str, float]:
     """Return the two numbers of a host."""
     measured = np.concatenate([t.sweep.seconds for t in each])
     return fit(lambda values: np.concatenate([networks.times(t, hosted(machine, values)) for t in each]), measured, HOST).values
+
+
+# Energy.
+
+POWERED: Final = ("Qualcomm Cloud AI 100", "qualcomm-cloud-ai-100", 14)
+"""The one chip whose own power is published: its name, ours, and the cores of the card. The table does not say which card."""
+SHAPES: Final = {
+    "bert-base-cased": "bert-base",
+    "dslim/bert-base-NER-uncased": "bert-base",
+    "avichr/heBERT_sentiment_analysis": "bert-base",
+    "allenai/scibert_scivocab_uncased": "bert-base",
+    "bert-large-uncased": "bert-large",
+    "bert-large-uncased-whole-word-masking-finetuned-squad": "bert-large",
+    "roberta-large-mnli": "bert-large",
+    "distilbert-base-cased": "distilbert",
+    "distilbert-base-cased-distilled-squad": "distilbert",
+    "distilbert-base-uncased-finetuned-sst-2-english": "distilbert",
+    "sentence-transformers/all-distilroberta-v1": "distilbert",
+    "deepset/roberta-base-squad2": "roberta-base",
+    "cardiffnlp/twitter-roberta-base-sentiment": "roberta-base",
+    "microsoft/codebert-base": "roberta-base",
+    "vinai/phobert-base": "roberta-base",
+}
+"""Models of the table whose layers are those of a workload; their vocabularies differ, of which a pass reads little."""
+SEEN: Final = "bert-base"
+"""The network whose energy and rate went into the calibration."""
+
+
+def print_energy(catalog: Catalog, data: Path) -> None:
+    """Print predicted against measured power and energy per inference, with all cores at work."""
+    print("Energy and power against every published power of a chip alone: estimate over measured, error in %")
+    print(f"  {'network':14}{'batch':>6}{'samples/s':>11}{'power':>8}{'energy':>8}")
+    known = names.networks(catalog)
+    errors: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for row in powered(data):
+        workload = SHAPES.get(row["model"]) or known.get(row["model"].strip().casefold())
+        if workload is None:
+            continue
+        batch = int(row["batch_size"]) * _cores(row)[1]
+        (ours,) = predict(workload, [POWERED[1]], [batch], ["fp16"], sizes={"seq_len": int(row["seq_len"])}, catalog=catalog)
+        rate = ours["throughput_per_s"] / float(row["samples_per_s"]) - 1
+        power = ours["power_w"] / float(row["power_w"]) - 1
+        energy = ours["energy_per_inference_j"] / float(row["energy_j"]) - 1
+        errors[workload == SEEN].append((power, energy))
+        print(f"  {workload:14}{batch:6}{100 * rate:+11.0f}{100 * power:+8.0f}{100 * energy:+8.0f}")
+    for title, seen in (("the network that was fitted", True), ("networks that were not", False)):
+        if errors[seen]:
+            power, energy = 100 * np.median(abs(np.array(errors[seen])), axis=0)
+            held = f"median absolute error of the power {power:.0f} %, of the energy {energy:.0f} %"
+            print(f"  {title}: {len(errors[seen])} rows, {held}")
+
+
+def powered(data: Path) -> Iterator[Mapping[str, str]]:
+    """Yield the rows with a chip's own power and energy at the highest throughput, all of its cores at work."""
+    with gzip.open(data / "batch_sweeps.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            measured = row["power_w"] and row["energy_j"] and "throughput" in row["backend"]
+            if row["hardware"] == POWERED[0] and measured and math.prod(_cores(row)) == POWERED[2]:
+                yield row
+
+
+def _cores(row: Mapping[str, str]) -> tuple[int, int]:
+    """Return the cores of an instance and how many instances run side by side."""
+    found = dict(part.split("=", 1) for part in row["notes"].replace(" ", "").split(";") if "=" in part)
+    return int(found.get("cores/instance", 0)), int(found.get("instances", 0))
 
 
 if __name__ == "__main__":
