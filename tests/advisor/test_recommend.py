@@ -99,8 +99,8 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def law(test: Callable[..., None]) -> Callable[..., None]:
-    """Return a test of 25 requests: the same ones for every law, so that each is answered once."""
-    drawn: Callable[..., None] = seed(2026)(settings(max_examples=25)(given(requests())(test)))
+    """Return a test of 15 requests: the same ones for every law, so that each is answered once."""
+    drawn: Callable[..., None] = seed(2026)(settings(max_examples=15)(given(requests())(test)))
     return drawn
 
 
@@ -282,7 +282,7 @@ def test_a_chip_that_qualifies_at_any_batch_is_found(model: str, limits: dict[st
 
 
 @given(requests(), st.sampled_from(sorted(LIMITS)), st.data())
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_a_looser_limit_never_loses_a_chip(request: dict[str, Any], name: str, data: st.DataObject) -> None:
     limit, factor = data.draw(LIMITS[name]), data.draw(st.floats(1, 10))
     looser = limit / factor if name == "throughput_per_s" else limit * factor
