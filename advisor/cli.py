@@ -65,7 +65,7 @@ Runtime = Annotated[
     str | None,
     typer.Option(
         help="How the software runs the model: graph (every kernel tuned, as TensorRT does; without this option), compiled "
-        "(torch.compile, XLA and the like) or eager (a framework that launches operator by operator).",
+        "(torch.compile, Paddle-TRT and the like) or eager (a framework that launches operator by operator).",
         metavar="WORD",
     ),
 ]

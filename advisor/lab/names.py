@@ -55,14 +55,15 @@ PEAK_OF: Final[Mapping[str, str]] = {"fp8_block": "fp8", "int8_weights": "bf16"}
 
 COMPILED: Final = (
     "paddle", "fastertransformer", "ft", "cpp", "torch op", "trt plugin", "deepspeed", "inductor", "onnx", "lightseq",
-    "torch.compile", "xla",
+    "torch.compile",
 )  # fmt: skip
 """What the name of a software begins with, or has as a word, that fuses and compiles inside a framework, or has a library of
 kernels made for a kind of network: it stays behind a runtime that tunes every kernel. Asked before `GRAPH`."""
 GRAPH: Final = ("tensorrt", "trt", "aitemplate", "hailort", "qaic", "neuron", "tpu-mlir", "ascend", "openvino")
 """The same for a runtime that compiles the whole network and tunes its kernels for the chip.
 
-Everything else (PyTorch, TorchScript, TensorFlow, MXNet, Hugging Face) is eager: the host issues every operator.
+Everything else (PyTorch, TorchScript, TensorFlow, MXNet, Hugging Face) is eager: the host issues every operator. So is
+TensorFlow with XLA, which fuses clusters that a host still issues: its small batches take as long as without it.
 """
 PADDING_REMOVED: Final = "eff"
 """A word in the name of software of FasterTransformer that skips the padding of short texts."""
