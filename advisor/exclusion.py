@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from engine import _compiled as forms
 from engine.accelerator import Accelerator
@@ -75,11 +76,10 @@ def exclusion(grid: Grid, verdict: Sieved, rows: list[int], profile: Profile) ->
     rule = verdict.rules[decisive]
     last = [(row, int(column)) for row in rows for column in np.flatnonzero(verdict.killer[row] == decisive)]
     facts = with_profile(grid.facts, profile)
-    told = [single(facts, grid.batch.shape, place) | texts(grid.slots[place[0]], profile) for place in last]
-    shortfalls = [_shortfall(rule, one) for one in told]
-    nearest = int(np.argmin(shortfalls))
-    one = told[nearest]
-    decided = not verdict.unknown[last[nearest]]
+    shortfall = _shortfall(rule, facts, grid.batch.shape)
+    nearest = min(last, key=lambda place: shortfall[place])
+    one = single(facts, grid.batch.shape, nearest) | texts(grid.slots[nearest[0]], profile)
+    decided = not verdict.unknown[nearest]
     need = _NEEDS[rule.would_need](one) if rule.would_need and decided else None
     if need is not None and math.isnan(need[1]):
         need = None
@@ -88,15 +88,16 @@ def exclusion(grid: Grid, verdict: Sieved, rows: list[int], profile: Profile) ->
         rule=rule,
         because=rule.message(one),
         would_need=need,
-        shortfall=shortfalls[nearest],
+        shortfall=float(shortfall[nearest]),
         passed=decisive,
         recommendable=decided and bool(not one["modelled"] or one["allow_modelled"]),
     )
 
 
-def _shortfall(rule: Rule, facts: Facts) -> float:
-    value = parse(rule.shortfall)(facts) if rule.shortfall else None
-    return math.inf if value is None else float(value)
+def _shortfall(rule: Rule, facts: Mapping[str, Any], shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Return by what factor every candidate misses; infinite where the rule names none or its value is unknown."""
+    factors = parse(rule.shortfall).over(facts) if rule.shortfall else np.nan
+    return np.broadcast_to(np.where(np.isnan(factors), np.inf, factors), shape)
 
 
 def texts(slot: Slot, profile: Profile) -> Facts:
