@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from engine.checks import implied_peaks
 from engine.documents import read_file
 from engine.errors import SpecError, UnknownNameError, unknown
 from engine.network import Network, build
-from engine.quantity import Model, Quantity
+from engine.quantity import Model, Quantity, Source
 from engine.units import render, significant
 from engine.workload import Workload
 
@@ -215,10 +215,40 @@ def show_text(spec: Model) -> str:
         return _workload_text(spec)
     if isinstance(spec, Accelerator):
         return _accelerator_text(spec)
-    rows = [
-        (name, str(value)) for name, value in spec.model_dump(mode="json", exclude_none=True).items() if value not in ({}, [])
-    ]
-    return "\n".join(table([("field", "value"), *rows], (False, False))) + "\n"
+    rows = [("field", "value", "unit", "source", "note"), *_fields(spec, "")]
+    used = [index for index in range(5) if any(row[index] for row in rows[1:])]
+    lines = table([[row[index] for index in used] for row in rows], [False] * len(used))
+    sources = _sources(getattr(spec, "sources", {}))
+    return "\n".join([*lines, *([""] if sources else []), *sources]) + "\n"
+
+
+def _fields(value: Any, path: str) -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield a row for every value of a spec below `path`: its name, value, unit, source and note."""
+    if isinstance(value, Quantity):
+        yield path, f"{value.value:.10g}", value.unit, value.source, value.note or ""
+    elif isinstance(value, Model):
+        parts = {name: getattr(value, name) for name in type(value).model_fields if name not in ("schema_", "sources")}
+        yield from _fields(parts, path)
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _fields(part, f"{path}.{name}" if path else name)
+    elif isinstance(value, (list, tuple)) and any(isinstance(part, (Model, Mapping)) for part in value):
+        for index, part in enumerate(value):
+            yield from _fields(part, f"{path}[{index}]")
+    elif isinstance(value, (list, tuple)):
+        yield from _fields(" ".join(map(str, value)), path)
+    elif value not in (None, ""):
+        yield path, f"{value:.10g}" if isinstance(value, float) else str(value), "", "", ""
+
+
+def _sources(sources: Mapping[str, Source]) -> list[str]:
+    """Return a line for every source: its key, title, address, and what it assumes."""
+    lines = []
+    for key, source in sources.items():
+        address = f", {source.url}" if source.url else ""
+        assumed = f" ({source.assumes})" if source.assumes else ""
+        lines.append(f"{key}: {source.title}{address}{assumed}")
+    return lines
 
 
 def _accelerator_text(chip: Accelerator) -> str:
@@ -232,7 +262,7 @@ def _accelerator_text(chip: Accelerator) -> str:
         table(rows, (False, True, False, False, False)),
         table(facts, (False, True, True, True)),
         [f"not published: {line}" for line in unknown_],
-        [f"{key}: {source.title}" + (f", {source.url}" if source.url else "") for key, source in chip.sources.items()],
+        _sources(chip.sources),
         list(chip.notes),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"

@@ -178,7 +178,9 @@ def predict_command(
     form: Annotated[str, typer.Option("--format", "-f", help="text, csv or json.", metavar="FORMAT")] = "text",
     out: Out = None,
 ) -> None:
-    """Predict every batch on every chip: bound, estimate and interval, one row for each point.
+    """Predict bound, estimate and interval, batch by batch.
+
+    One row for each chip, number format and batch; csv and json also have the causes of the time.
 
     \b
     advise predict --model resnet50 --hardware nvidia-h100-sxm --batch 1,2,4,8 --dtype int8 --format csv
@@ -225,7 +227,10 @@ def show_command(
     form: Annotated[str, typer.Option("--format", "-f", help="text or json.", metavar="FORMAT")] = "text",
     out: Out = None,
 ) -> None:
-    """Show one spec: a chip with the source of every value, a model kernel by kernel, a rule, a profile."""
+    """Show one spec, with the source of every value.
+
+    A chip, a model kernel by kernel, a rule, a profile, a calibration or a record of measurements.
+    """
     from . import browse  # noqa: PLC0415
 
     _choice("--format", form, ("text", "json"))
@@ -239,7 +244,10 @@ def validate_command(
     paths: Annotated[list[Path], typer.Argument(help="Spec files, or folders of them.", metavar="FILE...")],
     form: Annotated[str, typer.Option("--format", "-f", help="text or json.", metavar="FORMAT")] = "text",
 ) -> None:
-    """Check spec files: every fault with file, line, column, pointer and what was expected; exit 0 when all are valid."""
+    """Check spec files and name every fault.
+
+    Each with file, line, column, pointer and what was expected; exit 0 when all are valid.
+    """
     from . import browse  # noqa: PLC0415
     from .validation import files_of, validate_file  # noqa: PLC0415
 
@@ -272,7 +280,10 @@ def derive_command(
     form: Annotated[str, typer.Option("--format", "-f", help="text, md, latex or json.", metavar="FORMAT")] = "text",
     out: Out = None,
 ) -> None:
-    """Derive the figures: closed forms of a model on a chip, with numbers substituted step by step."""
+    """Derive the figures of a model on a chip, step by step.
+
+    The closed forms, with their numbers substituted.
+    """
     from engine.network import build  # noqa: PLC0415
     from engine.units import parse  # noqa: PLC0415
 
@@ -314,7 +325,9 @@ def calibrate_command(
         ),
     ] = None,
 ) -> None:
-    """Fit the constants of one chip to measurements, from one point up, and write them as a calibration spec.
+    """Fit the constants of one chip to measurements.
+
+    From one point up; the result is a calibration spec.
 
     \b
     advise calibrate my-measurements/ --hardware acme-one -o my-specs/calibrations/acme-one.json
@@ -368,7 +381,9 @@ def accuracy_command(
     form: Annotated[str, typer.Option("--format", "-f", help="text, md, json or csv.", metavar="FORMAT")] = "text",
     out: Out = None,
 ) -> None:
-    """Compare predictions with measurements: errors, how often bound and interval hold, and what the roofline says.
+    """Compare predictions with measurements.
+
+    Errors, how often bound and interval hold, and what the roofline says on the same points.
 
     \b
     advise accuracy --by hardware,runtime

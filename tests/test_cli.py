@@ -280,6 +280,26 @@ def test_every_kind_of_spec_can_be_shown(run: Run, name: str) -> None:
     assert json.loads(out)["id"].lower() == name.lower()
 
 
+def test_a_spec_without_a_page_of_its_own_shows_every_value_with_unit_source_and_note(run: Run) -> None:
+    code, out, _ = run("show", "runtimes")
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line}
+    spec = json.loads((data_root() / "specs" / "calibrations" / "runtimes.json").read_text(encoding="utf-8"))
+    host = spec["runtimes"]["eager"]["host"]
+    assert code == 0
+    assert rows["runtimes.eager.host"] == [str(host["value"]), host["unit"], host["source"], *host["note"].split()]
+    assert rows[f"{host['source']}:"] == spec["sources"][host["source"]]["title"].split()
+    assert "schema_" not in rows
+    assert "{" not in out
+
+
+def test_the_list_of_commands_cuts_no_sentence(run: Run) -> None:
+    code, out, _ = run("--help")
+    commands = out.partition("Commands:\n")[2].splitlines()
+    assert code == 0
+    assert len(commands) == 7
+    assert all(line.endswith(".") and not line.endswith("...") for line in commands)
+
+
 def test_derive_substitutes_numbers_into_the_closed_forms(run: Run) -> None:
     code, out, _ = run("derive", "resnet50", "--hardware", "nvidia-l4", "--batch", "8", "--latency", "10ms")
     assert code == 0
