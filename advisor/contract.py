@@ -220,7 +220,7 @@ def sources(advice: Advice, catalog: Catalog, book: Rulebook) -> dict[str, dict[
     found |= _listed(advice.network.id, catalog.workloads[advice.network.id].sources)
     for name in chips:
         found |= _listed(name, catalog.accelerators[name].sources)
-        for calibration in catalog.constants[name].ids:
+        for calibration in catalog.constants[name].used(advice.request.runtime):
             found |= _listed(calibration, catalog.calibrations[calibration].sources)
     fired = {reason["rule"] for reason in advice.rationale}
     return found | _listed("rules", {rule: book.sources[rule] for rule in sorted(fired)})

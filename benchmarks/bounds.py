@@ -21,7 +21,7 @@ from advisor.lab.points import Array, Published
 from engine import load
 from engine.catalog import Catalog
 
-DATA: Final = Path("../shared/measurements")
+DATA: Final = Path(__file__).resolve().parents[2] / "shared" / "measurements"
 
 
 def ratios(published: Published, catalog: Catalog) -> Iterator[tuple[tuple[str, str, str], Array]]:

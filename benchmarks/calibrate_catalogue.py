@@ -1,4 +1,4 @@
-"""Fits the constants that ship: `python benchmarks/calibrate_catalogue.py [--data DIR] [--only kernels|networks] [--write]`.
+"""Fits the constants that ship: `python benchmarks/calibrate_catalogue.py [--data DIR] [--only NAME] [--write]`.
 
 Kernels: for every chip, operator and format that the measurements have, on three quarters of the shapes; the residuals beside
 them are of the other quarter. A family's constants are fitted to all its chips together; their residuals are those of chips
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ MOST: Final = 2000
 LOW, HIGH = 0.085, 0.925
 """The percentiles of an interval: a little further out than they are called, for the points of a chip are not independent."""
 FIT: Final = "fit"
+ASSUMED: Final = "assumed, not fitted"
 SCHEMA: Final = "../../schemas/calibration.schema.json"
 FEW: Final = 20
 """Fewer points have one ratio for launches and all else."""
@@ -192,7 +194,7 @@ def with_values(constants: KernelConstants, values: Mapping[str, float], errors:
         scale = old.si / old.value if old.value else 1.0
         update[name] = old.model_copy(update={"value": rounded(value / scale), "source": FIT, "note": None})
     if constants.host_sharpness is not None:
-        update["host_sharpness"] = constants.host_sharpness.model_copy(update={"source": FIT})
+        update["host_sharpness"] = constants.host_sharpness.model_copy(update={"source": FIT, "note": ASSUMED})
     return constants.model_copy(update=update | {"residual": residual(errors)})
 
 
@@ -450,7 +452,7 @@ def sources() -> dict[str, Source]:
     return {
         FIT: Source(
             title="Fit by benchmarks/calibrate_catalogue.py to published measurements; docs/accuracy.md has data and errors",
-            publisher="Roofwise", date="2026-11-25",
+            publisher="Roofwise", date=datetime.now(tz=UTC).date().isoformat(),
         )
     }  # fmt: skip
 

@@ -230,6 +230,6 @@ def energy_lower_bound_j(*, bandwidth: Any, byte_j: Any, floor_w: Any, flop_j: A
     return byte_j*x0 + floor_w*np.maximum(x0/bandwidth, work_min/peak_max) + flop_j*work_min
 
 
-def quantize_s(*, bandwidth: Any, channels: Any, operand_bytes: Any, quantize_share: Any, rows: Any, source_bytes: Any, taps: Any) -> Any:
+def quantize_s(*, bandwidth: Any, channels: Any, operand_bytes: Any, quantize_share: Any, rows: Any, source_bytes: Any) -> Any:
     """Reading activations as they are and writing them in the narrow type, as a kernel of its own. [s]"""
-    return channels*rows*taps*(operand_bytes + source_bytes)/(bandwidth*quantize_share)
+    return channels*rows*(operand_bytes + source_bytes)/(bandwidth*quantize_share)

@@ -227,9 +227,15 @@ class Resolved:
     network: Constants
     correction: Correction | None
     runtimes: Mapping[str, Runtime]
+    runtime_ids: Mapping[str, str]
     energy: Energy
     interval: Interval
     workspace: Size
+
+    def used(self, runtime: str) -> tuple[str, ...]:
+        """Return the ids of the calibrations behind a prediction in a runtime."""
+        owner = self.runtime_ids.get(runtime)
+        return self.ids if owner is None or owner in self.ids else (*self.ids, owner)
 
     def runs(self, runtime: str) -> bool:
         """Return whether the chip's calibrations describe a runtime; a graph of fused kernels is always there."""
@@ -261,11 +267,12 @@ def resolve(chip: Accelerator, calibrations: Iterable[Calibration]) -> Resolved 
         parts[part] = getattr(owner, part)
         used[owner.id] = None
     runtimes = {name: runtime for c in reversed(matching) for name, runtime in c.runtimes.items()}
+    runtime_ids = {name: c.id for c in reversed(matching) for name in c.runtimes}
     kernel_tiles = next((c.kernel_tiles for c in matching if c.kernel_tiles is not None), parts["tile_set"])
     corrected = next((c for c in matching if c.correction is not None), None)
     used |= {} if corrected is None else {corrected.id: None}
     return Resolved(
-        ids=tuple(used), runtimes=runtimes, kernel_tiles=kernel_tiles,
+        ids=tuple(used), runtimes=runtimes, runtime_ids=runtime_ids, kernel_tiles=kernel_tiles,
         correction=None if corrected is None else corrected.correction,
         kernels=tuple(constants for c in matching for constants in c.kernels), **parts,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Final
 
 import sympy as sp
 
+from . import winograd
 from .closed_form import ClosedForm, maximum, minimum
 from .symbols import (
     alignment,
@@ -79,10 +80,6 @@ _PARTIAL_BYTES: Final = 4
 """Split contractions exchange partial sums in 32 bits [B]."""
 _WALKED: Final = 128
 """Tokens, and features of a head, that `walk` is the time of."""
-_WINOGRAD_TILE: Final = 4
-_WINOGRAD_PRODUCTS: Final = 36
-"""F(4x4, 3x3): tiles of 4 x 4 results, each 36 products of channels."""
-_WINOGRAD_TAPS: Final = 9
 
 
 def _waves(tiles: sp.Expr) -> sp.Expr:
@@ -126,10 +123,10 @@ _decode_work = 4 * sequences * maximum(heads, group_rows * kv_heads) * head_dim 
 _walk_s = walk * minimum(tokens, slice_tokens) * head_dim / _WALKED**2
 _queue_s = maximum(0, sequences * kv_heads / units - 1) * wave_fill
 
-_winograd_tiles = sequences * sp.ceiling(outputs_side / _WINOGRAD_TILE) ** 2
+_winograd_tiles = sequences * sp.ceiling(outputs_side / winograd.TILE) ** 2
 _image = sequences * outputs_side**2 * (channels + columns)
-_transformed = _WINOGRAD_PRODUCTS * _winograd_tiles * (channels + columns)
-_transformed_weights = (_WINOGRAD_PRODUCTS + _WINOGRAD_TAPS) * channels * columns
+_transformed = winograd.PRODUCTS * _winograd_tiles * (channels + columns)
+_transformed_weights = (winograd.PRODUCTS + winograd.TAPS) * channels * columns
 
 FORMS: Final = (
     ClosedForm(

@@ -75,15 +75,12 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
     profile = _profile(chip, constants, runtime)
     part = constants.network
     peak = chip.peak_dense[dtype].si  # type: ignore[index]
-    bandwidth = si_of(chip.memory.bandwidth)
-    bound_known = chip.on_chip_bytes is not None and chip.memory.bandwidth is not None
     interval = profile.interval or constants.interval
     return Machine(
         hardware=chip.id, dtype=dtype, runtime=runtime, form=constants.form, tile_set=constants.tile_set, fused=profile.fused,
         element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype),
-        reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s, bandwidth=bandwidth,
-        bound_bandwidth=bandwidth if bound_known else 1.0,
-        on_chip=chip.on_chip_bytes if bound_known and chip.on_chip_bytes is not None else math.inf,
+        reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s,
+        bandwidth=si_of(chip.memory.bandwidth),
         cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
         array_rows=si_of(chip.matrix_array and chip.matrix_array.rows),
         array_columns=si_of(chip.matrix_array and chip.matrix_array.columns),
@@ -98,6 +95,7 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         host=si_of(profile.host, 0.0), host_sharpness=si_of(profile.host_sharpness, 1.0),
         level=interval.level,
         **product_constants(part), **_times(chip, constants, profile, dtype), **_power(chip, constants), **_ratios(interval),
+        **bound_memory(chip),
     )  # fmt: skip
 
 
@@ -112,6 +110,13 @@ def _profile(chip: Accelerator, constants: Resolved, runtime: str) -> Runtime:
 def si_of(quantity: Any, default: float = math.nan) -> float:
     """Return a quantity in its base unit, or the default where it is None."""
     return default if quantity is None else float(quantity.si)
+
+
+def bound_memory(chip: Accelerator) -> dict[str, Any]:
+    """Return bandwidth [B/s] and memory on the chip [B] for the lower bound, which has no memory term unless both are known."""
+    if chip.on_chip_bytes is None or chip.memory.bandwidth is None:
+        return {"bound_bandwidth": 1.0, "on_chip": math.inf}
+    return {"bound_bandwidth": chip.memory.bandwidth.si, "on_chip": chip.on_chip_bytes}
 
 
 def product_constants(part: Product) -> dict[str, Any]:

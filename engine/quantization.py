@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from .closed_form import ClosedForm
-from .symbols import bandwidth, channels, operand_bytes, quantize_share, rows, source_bytes, taps
+from .symbols import bandwidth, channels, operand_bytes, quantize_share, rows, source_bytes
 
 FORMS: Final = (
     ClosedForm(
         name="quantize_s",
-        expression=rows * channels * taps * (source_bytes + operand_bytes) / (quantize_share * bandwidth),
+        expression=rows * channels * (source_bytes + operand_bytes) / (quantize_share * bandwidth),
         unit="s", source="this project, docs/model.md",
         doc="Reading activations as they are and writing them in the narrow type, as a kernel of its own.",
     ),

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _compiled as forms
-from .accelerator import Accelerator
+from . import winograd
+from .accelerator import DTYPE_BYTES, Accelerator
 from .calibration import KernelConstants, Resolved, TileSet
 from .errors import DomainError, unknown
-from .machine import product_constants, si_of
+from .machine import bound_memory, product_constants, si_of
 
 Array = npt.NDArray[np.float64]
 
@@ -73,38 +74,54 @@ class KernelMachine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What a format or recipe means for a product: the peak that it runs at, and bytes of operands and weights."""
+    """What a format or recipe means for a product: the peaks that it may run at, and the formats of operands and weights."""
 
     peaks: tuple[str, ...]
-    operand_bytes: float
-    weight_bytes: float
-    quantized: bool = False
+    operands: str
+    weights: str | None = None
+
+    @property
+    def operand_bytes(self) -> float:
+        """Return the size of an element of the activations [B]."""
+        return DTYPE_BYTES[self.operands]
+
+    @property
+    def weight_bytes(self) -> float:
+        """Return the size of an element of the weights [B]."""
+        return DTYPE_BYTES[self.weights or self.operands]
+
+    @property
+    def quantized(self) -> bool:
+        """Return whether activations come in 16 bits and are narrowed on the fly."""
+        return self.operand_bytes < SIXTEEN_BIT_BYTES
 
 
 RECIPES: Final = {
-    "fp32": Recipe(peaks=("fp32",), operand_bytes=4, weight_bytes=4),
-    "tf32": Recipe(peaks=("tf32",), operand_bytes=4, weight_bytes=4),
-    "bf16": Recipe(peaks=("bf16", "fp16"), operand_bytes=2, weight_bytes=2),
-    "fp16": Recipe(peaks=("fp16", "bf16"), operand_bytes=2, weight_bytes=2),
-    "fp8": Recipe(peaks=("fp8",), operand_bytes=1, weight_bytes=1, quantized=True),
-    "fp8_block": Recipe(peaks=("fp8",), operand_bytes=1, weight_bytes=1, quantized=True),
-    "int8": Recipe(peaks=("int8",), operand_bytes=1, weight_bytes=1, quantized=True),
-    "fp4": Recipe(peaks=("fp4",), operand_bytes=0.5, weight_bytes=0.5, quantized=True),
-    "int8_weights": Recipe(peaks=("bf16", "fp16"), operand_bytes=2, weight_bytes=1),
+    "fp64": Recipe(peaks=("fp64",), operands="fp64"),
+    "fp32": Recipe(peaks=("fp32",), operands="fp32"),
+    "tf32": Recipe(peaks=("tf32",), operands="tf32"),
+    "bf16": Recipe(peaks=("bf16", "fp16"), operands="bf16"),
+    "fp16": Recipe(peaks=("fp16", "bf16"), operands="fp16"),
+    "fp8": Recipe(peaks=("fp8",), operands="fp8"),
+    "fp8_block": Recipe(peaks=("fp8",), operands="fp8"),
+    "int8": Recipe(peaks=("int8",), operands="int8"),
+    "fp4": Recipe(peaks=("fp4",), operands="fp4"),
+    "int4": Recipe(peaks=("int4",), operands="int4"),
+    "int8_weights": Recipe(peaks=("bf16", "fp16"), operands="bf16", weights="int8"),
 }
-"""Formats of single products. A quantized one takes 16-bit activations and narrows them on the fly."""
+"""Formats of single products."""
 
-SIXTEEN_BIT_BYTES: Final = 2.0
+SIXTEEN_BIT_BYTES: Final = DTYPE_BYTES["bf16"]
 
 
 def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstants, format_: str) -> KernelMachine:
-    """Return the machine of single kernels. Raises UnknownNameError where the chip has no peak for the format."""
+    """Return the machine of single kernels. Raises UnknownNameError for a format without a recipe or a peak."""
+    if format_ not in RECIPES:
+        raise unknown("recipe of single kernels", format_, RECIPES)
     recipe = RECIPES[format_]
     dtype = next((name for name in recipe.peaks if name in chip.peak_dense), None)
     if dtype is None:
         raise unknown(f"peak of {chip.id} in", format_, chip.dtypes)
-    bandwidth = si_of(chip.memory.bandwidth)
-    bound_known = chip.on_chip_bytes is not None and chip.memory.bandwidth is not None
     spread = kernel.residual
     return KernelMachine(
         hardware=chip.id, operator=kernel.operator, format=format_, tile_set=constants.kernel_tiles,
@@ -112,19 +129,18 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         result_bytes=max(recipe.operand_bytes, SIXTEEN_BIT_BYTES),
         quantized_from=SIXTEEN_BIT_BYTES if recipe.quantized else 0.0,
         peak=chip.peak_dense[dtype].si, peak_max=chip.peak_max_flop_per_s(dtype),
-        reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s, bandwidth=bandwidth,
-        bound_bandwidth=bandwidth if bound_known else 1.0,
-        on_chip=chip.on_chip_bytes if bound_known and chip.on_chip_bytes is not None else math.inf,
+        reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s,
+        bandwidth=si_of(chip.memory.bandwidth),
         cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
         launch=kernel.launch.si, wave_fill=si_of(kernel.wave_fill, 0.0), split_cost=si_of(kernel.split_cost, 0.0),
         host=si_of(kernel.host, 0.0), host_sharpness=si_of(kernel.host_sharpness, 1.0), rotations=float(kernel.rotations),
-        quantize_share=si_of(kernel.quantize_share, math.inf), softmax_work=si_of(kernel.softmax_work, 0.0),
+        quantize_share=si_of(kernel.quantize_share or kernel.bandwidth_share), softmax_work=si_of(kernel.softmax_work, 0.0),
         tile_efficiency=si_of(kernel.tile_efficiency, 1.0), kv_factor=si_of(kernel.kv_factor, 1.0),
         slice_tokens=si_of(kernel.slice_tokens, math.inf), walk=si_of(kernel.walk, 0.0),
         winograd=si_of(kernel.winograd), transform=si_of(kernel.transform, 1.0),
         transform_weights=si_of(kernel.transform_weights, 1.0),
         ratio_p10=si_of(spread and spread.p10), ratio_p90=si_of(spread and spread.p90),
-        **product_constants(kernel),
+        **product_constants(kernel), **bound_memory(chip),
     )  # fmt: skip
 
 
@@ -132,9 +148,6 @@ _QUERY_TILES: Final = ((128.0, 0.0), (64.0, 1.0), (32.0, 2.0), (16.0, 3.0))
 """Queries of an attention tile, and how often it was halved from 128."""
 _GROUP_ROWS: Final = 16.0
 """Query heads of one key and value head run padded to this many rows."""
-_WINOGRAD: Final = {"least": 4, "products": 36.0}
-_WINOGRAD_LAUNCHES: Final = 3
-"""Winograd's form runs as a transform, batched products, and a transform back."""
 
 
 def latency_s(m: KernelMachine, columns: Mapping[str, npt.ArrayLike]) -> Array:
@@ -163,25 +176,25 @@ def hosted(m: KernelMachine, seconds: Array) -> Array:
 def _product(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
     rows, columns, contraction = sizes["rows"], sizes["columns"], sizes["contraction"]
     groups = sizes.get("groups", np.ones_like(rows))
-    compute_s = tiled(m, rows, columns, contraction, groups=groups)
+    compute_s = _tiled(m, rows, columns, contraction, groups=groups)
     weights = columns * contraction * groups * m.weight_bytes
     activations = groups * rows * (contraction * m.operand_bytes + columns * m.result_bytes)
     seconds = _kernel(m, compute_s, weights, activations)
     if m.quantized_from:
         seconds = seconds + forms.quantize_s(
-            rows=rows * groups, channels=contraction, taps=1.0, source_bytes=m.quantized_from, operand_bytes=m.operand_bytes,
+            rows=rows * groups, channels=contraction, source_bytes=m.quantized_from, operand_bytes=m.operand_bytes,
             quantize_share=m.quantize_share, bandwidth=m.bandwidth,
         )  # fmt: skip
     return seconds
 
 
-def tiled(m: KernelMachine, rows: Array, columns: Array, contraction: Array, *, groups: Array, alignment: float = 1.0) -> Array:
+def _tiled(m: KernelMachine, rows: Array, columns: Array, contraction: Array, *, groups: Array) -> Array:
     """Return the arithmetic of products with the best tile and split of the machine's set [s]."""
     best: Any = np.inf
     for tile_rows, tile_columns in m.tile_set.tiles:
         for split in m.tile_set.splits:
             seconds = forms.tiled_s(
-                rows=rows, columns=columns, channels=contraction, taps=1.0, groups=groups, alignment=alignment,
+                rows=rows, columns=columns, channels=contraction, taps=1.0, groups=groups, alignment=1.0,
                 tile_rows=float(tile_rows), tile_columns=float(tile_columns), split=float(split), units=m.units,
                 operand_bytes=m.operand_bytes, weight_bytes=m.weight_bytes, result_bytes=m.result_bytes, peak=m.peak,
                 reference_peak=m.reference_peak, bandwidth=m.bandwidth, cache_ratio=m.cache_ratio, derating=m.derating,
@@ -246,19 +259,19 @@ def _convolution(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
     ones = np.ones_like(batch)
     weights = kernel**2 * channels * out * m.weight_bytes
     activations = batch * (channels * sizes["height"] ** 2 * m.operand_bytes + out * side**2 * m.result_bytes)
-    compute_s = tiled(m, batch * side**2, out, kernel**2 * channels, groups=ones)
+    compute_s = _tiled(m, batch * side**2, out, kernel**2 * channels, groups=ones)
     implicit = _kernel(m, compute_s, weights, activations)
     if not m.winograd > 0:
         return implicit
     lean = replace(m, sustained=m.winograd)
-    products = tiled(lean, batch * np.ceil(side / _WINOGRAD["least"]) ** 2, out, channels, groups=_WINOGRAD["products"] * ones)
+    products = _tiled(lean, batch * np.ceil(side / winograd.TILE) ** 2, out, channels, groups=winograd.PRODUCTS * ones)
     transforms = forms.winograd_transforms_s(
         sequences=batch, outputs_side=side, channels=channels, columns=out, operand_bytes=m.operand_bytes,
         transform=m.transform, transform_weights=m.transform_weights, bandwidth=m.bandwidth, bandwidth_share=m.bandwidth_share,
     )  # fmt: skip
-    winograd = _WINOGRAD_LAUNCHES * m.launch + transforms + products
-    applies = (stride == 1) & (kernel == 3)  # noqa: PLR2004 - F(4x4, 3x3)
-    return np.where(applies, np.minimum(implicit, winograd), implicit)
+    transformed = winograd.LAUNCHES * m.launch + transforms + products
+    applies = (stride == 1) & (kernel == winograd.KERNEL)
+    return np.where(applies, np.minimum(implicit, transformed), implicit)
 
 
 def _stream(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:

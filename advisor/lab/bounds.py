@@ -11,6 +11,7 @@ from engine import _compiled as forms
 from engine import predict
 from engine.accelerator import DTYPE_BYTES, Accelerator
 from engine.catalog import Catalog
+from engine.machine import bound_memory
 
 from . import names
 from .points import Array, Kernels, Operator, Sweep
@@ -36,13 +37,11 @@ def kernel_bound(kernels: Kernels, catalog: Catalog) -> Array:
     """
     chip = catalog.accelerators[kernels.hardware]
     work, traffic = need(kernels)
-    known = chip.on_chip_bytes is not None and chip.memory.bandwidth is not None
+    memory = bound_memory(chip)
     return np.asarray(
         forms.latency_lower_bound_s(
             work_min=work, traffic_min=traffic,
-            peak_max=_peak(kernels, chip),
-            bandwidth=chip.memory.bandwidth.si if known and chip.memory.bandwidth else 1.0,
-            on_chip=chip.on_chip_bytes if known else np.inf,
+            peak_max=_peak(kernels, chip), bandwidth=memory["bound_bandwidth"], on_chip=memory["on_chip"],
         ),
         dtype=float,
     )  # fmt: skip

@@ -12,10 +12,11 @@ from engine.accelerator import Accelerator
 from engine.calibration import GRAPH, Correction, KernelConstants, Resolved
 from engine.catalog import Catalog
 from engine.compiled import estimate, kernels_on
+from engine.errors import UnknownNameError
 from engine.machine import Machine, machine
 from engine.network import Network
 from engine.quantity import Fraction
-from engine.single import kernel_machine
+from engine.single import KernelMachine, kernel_machine
 
 from ..inputs import RequestError
 from . import kernels as single
@@ -136,7 +137,8 @@ def errors(estimated: Array, measured: Array) -> Errors:
 def calibrate(hardware: str, evidence: Evidence, catalog: Catalog) -> Fitted:
     """Return what measurements of a chip say about its constants, about those of its family. Raises RequestError.
 
-    What the catalogue has for this very chip is left aside, so that a fit does not depend on an earlier one.
+    What the catalogue has for this very chip is left aside, so that a fit does not depend on an earlier one. Without a graph
+    among the measurements the correction that the chip has stays in force, so the other runtimes are fitted on top of it.
     """
     chip, family = catalog.accelerators[hardware], unmeasured(catalog).constants[hardware]
     left_out: list[str] = []
@@ -188,6 +190,8 @@ def _network_parts(
 ) -> Iterator[NetworkPart]:
     """Yield what networks say in each runtime. What a graph says about the chip holds in the others, too."""
     constants = family
+    if all(sweep.runtime != GRAPH for sweep in evidence.sweeps):
+        constants = replace(family, correction=catalog.constants[chip.id].correction)
     runtimes = sorted({sweep.runtime for sweep in evidence.sweeps}, key=lambda name: (name != GRAPH, name))
     for runtime in runtimes:
         if not family.runs(runtime):
@@ -289,7 +293,9 @@ def _ratios(data: _Networks, found: Posterior, estimated: Array, sweeps: int) ->
     if launching.any():
         launch = interval(ratio[launching], (m.launch_ratio_p10, m.launch_ratio_p90), learned, sweeps)
     how = ", each predicted without itself" if sweeps > 1 else ""
-    how += "" if sweeps > 1 and len(ratio) >= ENOUGH else "; few, so widened by the family's interval"
+    halves = [rest, ratio[launching]] if launching.any() else [rest]
+    few = sweeps <= 1 or any(len(half) < ENOUGH for half in halves)
+    how += "; few, so widened by the family's interval" if few else ""
     about_ = f"{_plural(len(ratio), 'point')} in {_plural(sweeps, 'sweep')}{how}"
     return Ratios(p10=p10, p90=p90, launch_p10=launch[0], launch_p90=launch[1], basis=about_)
 
@@ -359,10 +365,11 @@ def _kernel_parts(chip: Accelerator, family: Resolved, evidence: Evidence, left_
             continue
         try:
             priors = single.priors(constants)
-        except LookupError as error:
+            base = kernel_machine(chip, family, constants, key.format)
+        except (LookupError, UnknownNameError) as error:
             left_out.append(f"{name}: {error}")
             continue
-        part = _kernel_part(chip, family, constants, key, measured, priors)
+        part = _kernel_part(base, constants, key, measured, priors)
         if part is None:
             left_out.append(f"{name}: the spec of {chip.id} lacks figures that an estimate needs")
         else:
@@ -370,14 +377,8 @@ def _kernel_parts(chip: Accelerator, family: Resolved, evidence: Evidence, left_
 
 
 def _kernel_part(
-    chip: Accelerator,
-    family: Resolved,
-    constants: KernelConstants,
-    key: single.Key,
-    measured: Kernels,
-    priors: dict[str, Prior],
+    base: KernelMachine, constants: KernelConstants, key: single.Key, measured: Kernels, priors: dict[str, Prior]
 ) -> KernelPart | None:
-    base = kernel_machine(chip, family, constants, key.format)
     held = single.held_out(measured)
     some_held = len(measured) >= HELD_OUT_FROM and bool(held.any()) and not held.all()
     seen, judged = (measured.where(~held), measured.where(held)) if some_held else (measured, measured)

@@ -1,4 +1,4 @@
-"""A robust fit of a few constants, held by a prior: it works from one point up, and says what the points did not decide.
+"""A robust fit of a few constants, held by a prior: it works from one point up. `posterior` says what points did not decide.
 
 The error is that of logarithms, so that a factor counts the same for short and long times; a soft loss keeps outliers from
 deciding. Each constant is positive and starts at its prior, whose spread says how far points may move it.
@@ -17,8 +17,6 @@ Array = npt.NDArray[np.float64]
 
 NOISE: Final = 0.05
 """What measurements of one thing differ by, as a ratio: releases of one benchmark move that much."""
-LEARNED: Final = 0.5
-"""A constant counts as decided by the points where they take at least this share of its prior variance away."""
 _STEP: Final = 1e-3
 _ROUNDS: Final = 80
 
@@ -35,17 +33,9 @@ class Prior:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """Fitted constants, the standard deviation of their logarithms, and what share of the prior variance the points took."""
+    """Fitted constants by name."""
 
     values: Mapping[str, float]
-    spread: Mapping[str, float]
-    learned: Mapping[str, float]
-    errors: Array
-
-    @property
-    def undecided(self) -> tuple[str, ...]:
-        """Return the constants that the points say little about: they stayed near their priors."""
-        return tuple(name for name, share in self.learned.items() if share < LEARNED)
 
 
 def fit(
@@ -80,14 +70,7 @@ def fit(
         inside = np.clip(scattered, bounds[0] + 1e-6, bounds[1] - 1e-6)
         found = least_squares(residuals, inside, bounds=bounds, loss="soft_l1", diff_step=_STEP, max_nfev=_ROUNDS)
         best = found if best is None or found.cost < best.cost else best
-    values = dict(zip(names, (float(value) for value in np.exp(best.x)), strict=True))
-    variance = _variance(best.jac)
-    return Fit(
-        values=values,
-        spread=dict(zip(names, map(float, np.sqrt(variance)), strict=True)),
-        learned=dict(zip(names, map(float, np.clip(1.0 - variance / spread**2, 0.0, 1.0)), strict=True)),
-        errors=predict(values) / measured - 1.0,
-    )
+    return Fit(values=dict(zip(names, map(float, np.exp(best.x)), strict=True)))
 
 
 def _bounds(priors: Mapping[str, Prior]) -> tuple[Array, Array]:
@@ -95,8 +78,3 @@ def _bounds(priors: Mapping[str, Prior]) -> tuple[Array, Array]:
     low = [max(np.log(p.low) if p.low > 0 else -np.inf, np.log(p.value) - 6 * p.spread) for p in priors.values()]
     high = [min(np.log(p.high), np.log(p.value) + 6 * p.spread) for p in priors.values()]
     return np.array(low) - 1e-5, np.array(high) + 1e-5
-
-
-def _variance(jacobian: Array) -> Array:
-    """Return the variance of each constant's logarithm, from the curvature at the minimum."""
-    return np.asarray(np.diag(np.linalg.pinv(jacobian.T @ jacobian)), dtype=float)

@@ -177,9 +177,9 @@ def fit_kernels(
     """
     each = [(machine, sample(kernels, most // len(parts))) for machine, kernels in parts]
     measured = np.concatenate([kernels.seconds for _, kernels in each])
-    weights = np.concatenate([np.full(len(kernels), most / len(each) / len(kernels) / 1.0) for _, kernels in each])
+    alike = [np.full(len(kernels), most / len(each) / len(kernels)) for _, kernels in each]
 
     def predicted(values: Mapping[str, float]) -> Array:
         return np.concatenate([estimate(changed(machine, values), kernels) for machine, kernels in each])
 
-    return fit(predicted, measured, prior, weights=np.minimum(weights, 1.0) if len(each) == 1 else weights, starts=starts)
+    return fit(predicted, measured, prior, weights=np.concatenate(alike) if len(each) > 1 else None, starts=starts)

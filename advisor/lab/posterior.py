@@ -8,11 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from .fit import LEARNED, NOISE, Prior, fit
+from .fit import NOISE, Prior, fit
 from .points import Array
 
 Predict = Callable[[Mapping[str, float]], Array]
 
+LEARNED: Final = 0.5
+"""A constant counts as decided by the points where they take at least this share of its prior variance away."""
 _STEP: Final = 0.01
 _INSIDE: Final = 1.0001
 _MAD: Final = 1.4826

@@ -205,6 +205,18 @@ def products(catalog: Catalog, path: Path, shapes: Sequence[tuple[int, int, int]
     return path
 
 
+def test_kernels_in_a_format_that_the_chip_has_not_are_left_out_and_others_fitted(tmp_path: Path) -> None:
+    path = tmp_path / "attention.csv"
+    columns = "chip,framework,phase,batch_size,isl,step,num_heads,num_key_value_heads,head_dim,kv_cache_dtype,latency_us"
+    rows = [f"a100_sxm,Bench,generation,8,1,4096,32,8,128,{kv},{us}" for kv, us in (("bfloat16", 150.0), ("fp8", 100.0))]
+    path.write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
+    chip, found = evidence.read([path], load(), None)
+    result = calibrate(chip, found, load())
+    assert [one.title for one in result.parts] == ["decode in bf16, Bench"]
+    (reason,) = result.left_out
+    assert reason.startswith("decode in fp8: no peak of nvidia-a100-sxm-80 in 'fp8'")
+
+
 def test_products_show_their_rate_and_are_judged_on_shapes_that_the_fit_did_not_see(with_kernels: Path, tmp_path: Path) -> None:
     known = load([with_kernels])
     shapes = [(m, n, k) for m in (1, 64, 1024, 8192) for n in (1024, 4096, 8192) for k in (1024, 4096, 8192)]
@@ -298,6 +310,24 @@ def test_calibrating_again_begins_with_the_family_and_keeps_what_it_does_not_tou
     assert both.correction.time_factor.source == "fit2"
     assert {"fit", "fit2"} <= both.sources.keys()
     assert "correction" in both.notes[-1]
+
+
+def test_a_framework_is_fitted_on_top_of_the_correction_that_stays(catalog: Catalog, tmp_path: Path) -> None:
+    graph = written(tmp_path / "graph", measurement("resnet50", truth(catalog, "resnet50", BATCHES)))
+    _, spec = fitted_to(graph, catalog)
+    corrected_only = tmp_path / "specs"
+    written(corrected_only / "calibrations", {"id": spec.id} | json.loads(spec_text(spec)))
+    times = {batch: 2 * seconds for batch, seconds in truth(catalog, "resnet50", (1, 2, 4)).items()}
+    compiled = written(tmp_path / "compiled", measurement("resnet50", times, runtime="compiled"))
+    result, both = fitted_to(compiled, load([corrected_only]))
+    written(tmp_path / "both" / "calibrations", {"id": both.id} | json.loads(spec_text(both)))
+    then = load([tmp_path / "both"])
+    points = estimate(
+        build(then.workloads["resnet50"], {}), [then.machine(CHIP, "fp16", "compiled")], np.array([1.0, 2.0, 4.0])
+    )
+    off = points.latency_estimate_s[0] / np.array(list(times.values())) - 1.0
+    assert both.correction is not None
+    assert float(abs(off).mean()) == pytest.approx(part(result, "networks").after.mean, abs=1e-3)
 
 
 def test_without_out_the_spec_is_printed_alone_and_the_report_goes_to_stderr(

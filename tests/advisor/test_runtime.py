@@ -63,11 +63,14 @@ def test_every_command_checks_its_runtime(name: str, capsys: pytest.CaptureFixtu
 
 
 def test_the_json_answer_tells_the_runtime_back(capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ("--model", "resnet50", "--hardware", A100, "--format", "json")
+    asked = ("--model", "resnet50", "--hardware", A100, "--batch", "1", "--dtype", "fp16", "--format", "json")
     graph, eager = (json.loads(run(capsys, *asked, *more)[1]) for more in ((), ("--runtime", "eager")))
     assert (graph["request"]["runtime"], eager["request"]["runtime"]) == (GRAPH, "eager")
-    slow, fast = (answer["recommendation"]["latency_s"]["lower_bound"] for answer in (eager, graph))
-    assert slow > 0 < fast
+    slow, fast = (answer["recommendation"]["latency_s"] for answer in (eager, graph))
+    assert slow["lower_bound"] == fast["lower_bound"]
+    assert slow["estimate"] > 2 * fast["estimate"]
+    assert [key for key in eager["sources"] if key.startswith("runtimes/")]
+    assert not [key for key in graph["sources"] if key.startswith("runtimes/")]
 
 
 def test_rows_of_predictions_say_their_runtime_and_a_host_takes_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,15 @@
+"""Winograd's form F(4 x 4, 3 x 3) of a convolution. Source: Lavin, Gray, CVPR 2016."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KERNEL: Final = 3
+"""Side of the kernel."""
+TILE: Final = 4
+"""Side of a tile of results."""
+TAPS: Final = KERNEL**2
+PRODUCTS: Final = (TILE + KERNEL - 1) ** 2
+"""Products of channels that give one tile."""
+LAUNCHES: Final = 3
+"""Kernels that it runs as: a transform, batched products, and a transform back."""
