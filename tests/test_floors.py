@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ENGINE = """
-errors units expressions symbols
+errors units expressions symbols winograd
 quantity closed_form
 roofline kernels cache energy quantization
 accelerator calibration measurement
