@@ -144,8 +144,8 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
     )  # fmt: skip
 
 
-_QUERY_TILES: Final = ((128.0, 0.0), (64.0, 1.0), (32.0, 2.0), (16.0, 3.0))
-"""Queries of an attention tile, and how often it was halved from 128."""
+_HALVINGS: Final = 3
+"""How often an attention tile of the set's queries may be halved."""
 _GROUP_ROWS: Final = 16.0
 """Query heads of one key and value head run padded to this many rows."""
 
@@ -224,9 +224,10 @@ def _traffic_s(m: KernelMachine, weights: Any, activations: Any) -> Any:
 def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
     batch, tokens, heads, head_dim = (sizes[name] for name in ("batch", "tokens", "heads", "head_dim"))
     best: Any = np.inf
-    for query_tile, halvings in _QUERY_TILES:
+    for halvings in range(_HALVINGS + 1):
         seconds = forms.prefill_s(
-            sequences=batch, tokens=tokens, heads=heads, head_dim=head_dim, query_tile=query_tile, halvings=halvings,
+            sequences=batch, tokens=tokens, heads=heads, head_dim=head_dim, query_tile=m.tile_set.query_tile.si / 2**halvings,
+            halvings=float(halvings),
             peak=m.peak, vector_peak=m.vector_peak, units=m.units, sustained=m.sustained, softmax_work=m.softmax_work,
             tile_efficiency=m.tile_efficiency, wave_fill=m.wave_fill, wave_sharing=m.wave_sharing,
         )  # fmt: skip
