@@ -17,7 +17,7 @@ from engine.compiled import Breakdown, Estimate, breakdown, estimate, kernels_on
 from engine.errors import DomainError
 from engine.machine import Machine
 from engine.network import Network
-from engine.ops import Cost
+from engine.ops.base import Cost
 from engine.solve import RoofCurve, roof_curve
 from engine.units import render, significant
 

@@ -88,6 +88,14 @@ def names(texts: Iterable[str], valid: Iterable[str], what: str) -> tuple[str, .
     return tuple(texts)
 
 
+def choice(option: str, value: str, valid: Sequence[str]) -> None:
+    """Raise RequestError where the value of an option is none of the valid ones."""
+    if value not in valid:
+        near = closest(value, valid)
+        hint = f"did you mean {near}?" if near else f"use {', '.join(valid)}"
+        raise RequestError(f"{option}: no {value[:40]!r}; {hint}")
+
+
 def dtypes(text: str | None) -> tuple[str, ...]:
     """Return the number formats of a comma-separated list. Raises RequestError for one that is none."""
     return names(split(text), get_args(Dtype), "number format")

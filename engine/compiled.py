@@ -17,7 +17,7 @@ from . import _compiled as forms
 from .calibration import TileSet
 from .machine import Machine
 from .network import Network
-from .ops import Cost
+from .ops.base import Cost
 
 Array = npt.NDArray[np.float64]
 

@@ -16,28 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from .blocks import Block
+from .blocks.base import Block
 from .errors import GraphError, closest
-from .ops import (
-    MAX_DIMENSION,
-    Activation,
-    BatchNorm,
-    Conv2d,
-    Cost,
-    Elementwise,
-    Embedding,
-    Linear,
-    MatMul,
-    Need,
-    Operator,
-    Prepend,
-    Shape,
-    size_of,
-)
+from .ops.base import MAX_DIMENSION, Cost, Need, Operator, Shape, size_of
 from .workload import Workload
 
 MAX_OPERATORS: Final = 100_000
-_HOSTS: Final = (Conv2d, Linear, MatMul, Embedding, BatchNorm, Activation, Elementwise, Prepend)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,7 +295,7 @@ def _carrier(
     produced = [source for source in node.inputs if source in order]
     for source in sorted(produced, key=order.__getitem__, reverse=True):
         kernel = members[host[source]]
-        if isinstance(kernel[0].operator, _HOSTS) and kernel[-1].name == source and readers[source] == 1:
+        if kernel[0].operator.carries and kernel[-1].name == source and readers[source] == 1:
             return host[source]
     return None
 

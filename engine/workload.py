@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from .blocks import AnyBlock
-from .ops import AnyOperator, Dim
+from .ops import AnyOperator
+from .ops.base import Dim
 from .quantity import Count, Identifier, Integral, Key, Model, Source, Text, Tuple, Work
 
 Node = Annotated[AnyOperator | AnyBlock, Field(discriminator="op")]

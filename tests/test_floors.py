@@ -15,7 +15,8 @@ errors units expressions symbols winograd
 quantity closed_form
 roofline kernels cache energy quantization
 accelerator calibration measurement
-ops blocks
+ops.base ops.attention ops.image ops.matrix ops.movement ops.pointwise ops.__init__
+blocks.base blocks.convolutional blocks.transformer blocks.__init__
 workload
 network
 codegen _compiled machine single compiled solve
@@ -36,7 +37,9 @@ report.text report.markdown report.derivation
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
 schemas report.accuracy report.plot report.calibration
-output
+output options
+commands.__init__ commands.accuracy commands.advise commands.calibrate commands.derive commands.list_specs commands.predict
+commands.show commands.validate
 cli
 """
 FLOORS = {"engine": ENGINE.split(), "advisor": ADVISOR.split()}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine import build, load
 from engine.network import Network
-from engine.ops import Need
+from engine.ops.base import Need
 from engine.workload import Workload
 
 CATALOG = load()

@@ -9,7 +9,7 @@ import strategies
 from pydantic import ValidationError
 
 from engine.errors import GraphError
-from engine.ops import Cost, size_of
+from engine.ops.base import Cost, size_of
 
 
 def result(op: str, *shapes: tuple[int, ...], **fields: Any) -> tuple[tuple[int, ...], Cost]:

@@ -1,0 +1,80 @@
+"""`advise accuracy`: predictions beside measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.catalog import Catalog, load
+
+from .. import inputs, output
+from ..options import Out, Specs
+
+
+def command(
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data",
+            help="Measurements to compare with instead of those that ship: a table (.csv, .csv.gz), a measurement spec, or a "
+            "folder of both. Repeatable.",
+            metavar="PATH",
+        ),
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="A row for each of these, separated by commas: kind, hardware, dtype, operator, network, runtime, software.",
+            metavar="LIST",
+        ),
+    ] = "kind,operator,network,dtype,runtime",
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw predicted against measured times, too: a file .svg, .png or .html.", metavar="FILE"),
+    ] = None,
+    specs: Specs = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="text, md, json or csv.", metavar="FORMAT")] = "text",
+    out: Out = None,
+) -> None:
+    """Compare predictions with measurements.
+
+    Errors, how often bound and interval hold, and what the roofline says on the same points.
+
+    \b
+    advise accuracy --by hardware,runtime
+    advise accuracy --data measured.csv --plot measured.svg
+    """
+    from ..lab import accuracy, contract  # noqa: PLC0415
+    from ..report import accuracy as shown  # noqa: PLC0415
+    from ..report import plot as drawn  # noqa: PLC0415
+
+    inputs.choice("--format", form, ("text", "md", "json", "csv"))
+    faults = inputs.Faults()
+    groups = faults.take("--by", lambda: tuple(dict.fromkeys(inputs.names(inputs.split(by), accuracy.LABELS, "label"))), ())
+    if plot is not None:
+        faults.take("--plot", lambda: drawn.check(plot), None)
+    faults.check()
+    catalog = load(inputs.spec_directories(specs or ()))
+    report = accuracy.report(_measured(data, catalog), catalog, groups)
+    if plot is not None:
+        output.write_bytes(drawn.draw(report.points, plot.suffix), plot, "--plot")
+    if form == "text":
+        output.write(shown.text(report, width=output.width(), paint=output.paint(out)), out)
+    elif form == "md":
+        output.write(shown.markdown(report), out)
+    else:
+        json = form == "json"
+        output.write(output.as_json(contract.as_json(report)) if json else output.as_csv(contract.as_rows(report)), out)
+
+
+def _measured(data: Sequence[Path] | None, catalog: Catalog) -> Any:
+    """Return what tables and folders hold, or the measurement specs of the catalogue."""
+    from ..lab.points import Published  # noqa: PLC0415
+    from ..lab.sweeps import of_spec  # noqa: PLC0415
+    from ..lab.tables import read  # noqa: PLC0415
+
+    found = [read(path, catalog) for path in data] if data else [of_spec(record, catalog) for record in catalog.measurements]
+    return sum(found, start=Published())

@@ -1,0 +1,122 @@
+"""`advise`: the recommendation for a model under a requirement."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from .. import inputs, output
+from ..options import NOTHING_QUALIFIES, Dtypes, Out, Runtime, SeqLen, Sizes, Specs, load_specs
+
+HELP: Final = """
+Which accelerator, and which batch size, for a model under a requirement, with reasons.
+
+\b
+Examples:
+  advise --model resnet50 --latency 10ms
+  advise --model bert-base --seq-len 384 --latency 20ms --throughput 2000/s
+  advise --model resnet50 --latency 5ms --power 75W --profile energy-critical
+  advise --model resnet50 --latency 10ms --hardware nvidia-l4,nvidia-t4 --dtype int8
+  advise --model resnet50 --latency 10ms --format json --out advice.json
+  advise predict --model resnet50 --hardware nvidia-l4 --batch 1,2,4,8 --format csv
+  advise derive resnet50 --hardware nvidia-l4 --batch 8
+  advise validate mychips/accelerators/mychip.json
+  advise accuracy --plot accuracy.svg
+  advise --specs mychips --model resnet50 --latency 10ms
+
+\b
+Quantities carry their unit: 10ms, 75W, 5mJ, 16GB, 2000/s.
+Exit codes: 0 an answer, 1 nothing qualifies, 2 the request or a spec is wrong.
+"""
+
+
+def command(
+    ctx: typer.Context,
+    *,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Workload: an id of `advise list workloads`.", metavar="ID")
+    ] = None,
+    latency: Annotated[
+        str | None, typer.Option(help="Latency limit of one pass, held with 90 % certainty.", metavar="TIME")
+    ] = None,
+    throughput: Annotated[str | None, typer.Option(help="Throughput that one device must reach.", metavar="RATE")] = None,
+    power: Annotated[str | None, typer.Option(help="Limit on the average power of the chip.", metavar="POWER")] = None,
+    energy: Annotated[str | None, typer.Option(help="Limit on the energy of one inference.", metavar="ENERGY")] = None,
+    memory: Annotated[str | None, typer.Option(help="Limit on the memory that may be used.", metavar="SIZE")] = None,
+    dtype: Dtypes = None,
+    hardware: Annotated[str | None, typer.Option(help="Only these chips, separated by commas.", metavar="IDS")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only these kinds: gpu, tpu, npu, cpu, dataflow, edge.", metavar="KINDS")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="What counts as best: an id of `advise list profiles`.", metavar="ID")
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="The same in a word: balanced, latency, throughput, energy, edge, cost.", metavar="WORD")
+    ] = None,
+    runtime: Runtime = None,
+    batch: Annotated[str | None, typer.Option(help="This batch only.", metavar="N")] = None,
+    seq_len: SeqLen = None,
+    size: Sizes = None,
+    specs: Specs = None,
+    top: Annotated[str, typer.Option(help="How many alternatives the text shows.", metavar="N")] = "5",
+    allow_modelled: Annotated[
+        bool, typer.Option("--allow-modelled", help="Recommend chips that nobody measured on silicon, too.")
+    ] = False,
+    explain: Annotated[
+        str | None, typer.Option(help="`excluded`: every excluded chip with its rule and what would change it.", metavar="WHAT")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="text, json (a contract: schemas/advice.schema.json) or md.", metavar="FORMAT")
+    ] = "text",
+    out: Out = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Print the recommendation for a model under a requirement."""
+    if version:
+        _version()
+    if ctx.invoked_subcommand is not None:
+        return
+    if not any(value for name, value in ctx.params.items() if name not in ("top", "form")):
+        typer.echo(ctx.get_help())
+        return
+    if model is None:
+        raise inputs.RequestError("--model is missing; `advise list workloads` shows the models, `advise --help` examples")
+    if profile and objective:
+        raise inputs.RequestError("--profile and --objective say the same thing; give one of them")
+    inputs.choice("--format", form, ("text", "json", "md"))
+    inputs.choice("--explain", explain or "excluded", ("excluded",))
+    shown = inputs.whole_numbers(top, least=0)[0]
+    catalog, book = load_specs(specs)
+    options = {**ctx.params, "profile": profile or objective}
+    request = inputs.requirements(options, catalog, book)
+    from ..recommend import advise  # noqa: PLC0415
+
+    advice = advise(request, catalog, book)
+    if form == "json":
+        from ..contract import as_json  # noqa: PLC0415
+
+        output.write(output.as_json(as_json(advice, catalog, book)), out)
+    elif form == "md":
+        from ..report import markdown  # noqa: PLC0415
+
+        output.write(markdown.report(advice, catalog, book, top=shown), out)
+    else:
+        from ..report import text  # noqa: PLC0415
+
+        output.write(
+            text.report(
+                advice, catalog, book, width=output.width(), top=shown, explain=explain is not None, paint=output.paint(out)
+            ),
+            out,
+        )
+    if advice.recommendation is None:
+        raise typer.Exit(NOTHING_QUALIFIES)
+
+
+def _version() -> NoReturn:
+    from engine import __version__  # noqa: PLC0415
+
+    typer.echo(f"roofwise {__version__}")
+    raise typer.Exit

@@ -1,0 +1,62 @@
+"""`advise calibrate`: the constants of a chip from measurements."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import inputs, output
+from ..options import Specs, load_specs
+
+
+def command(
+    measurements: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Measurement specs, tables (.csv, .csv.gz) of a known kind, or folders of both.", metavar="FILE..."
+        ),
+    ],
+    hardware: Annotated[str | None, typer.Option(help="The chip, where the measurements are of several.", metavar="ID")] = None,
+    specs: Specs = None,
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="How the report is printed: text or json.", metavar="FORMAT")
+    ] = "text",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Write the spec to a file; else it is printed, and the report to stderr.", metavar="FILE"
+        ),
+    ] = None,
+) -> None:
+    """Fit the constants of one chip to measurements.
+
+    From one point up; the result is a calibration spec.
+
+    \b
+    advise calibrate my-measurements/ --hardware acme-one -o my-specs/calibrations/acme-one.json
+    """
+    inputs.choice("--format", form, ("text", "json"))
+    _need_scipy()
+    from ..lab import calibrate, evidence, fitted  # noqa: PLC0415
+    from ..report import calibration  # noqa: PLC0415
+
+    catalog, _ = load_specs(specs)
+    chip = None if hardware is None else catalog.accelerators[hardware].id
+    chip, found = evidence.read(measurements, catalog, chip)
+    result = calibrate.calibrate(chip, found, catalog)
+    spec, besides = fitted.specification(result, found, catalog, datetime.now(tz=UTC).date().isoformat())
+    output.write(calibration.checked_text(spec), out)
+    if form == "json":
+        told = output.as_json(calibration.report_json(result, spec, besides))
+    else:
+        told = calibration.report(result, spec, besides, output.width())
+    output.write(told, None) if out is not None else typer.echo(told, err=True, nl=False)
+
+
+def _need_scipy() -> None:
+    if find_spec("scipy") is None:
+        raise inputs.RequestError("advise calibrate needs SciPy, of the extra lab: pip install 'roofwise[lab]'")

@@ -1,0 +1,56 @@
+"""`advise derive`: the figures of a model on a chip, step by step."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from engine.calibration import GRAPH
+from engine.catalog import Catalog
+
+from .. import inputs, output
+from ..options import Out, Runtime, SeqLen, Sizes, Specs, load_specs
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="An id of `advise list workloads`.", metavar="MODEL")],
+    hardware: Annotated[str, typer.Option(help="The chip: an id of `advise list hardware`.", metavar="ID")],
+    dtype: Annotated[str | None, typer.Option(help="Number format; 16 bits without it.", metavar="DTYPE")] = None,
+    batch: Annotated[str, typer.Option(help="Samples per pass.", metavar="N")] = "1",
+    runtime: Runtime = None,
+    latency: Annotated[str | None, typer.Option(help="A limit to solve for.", metavar="TIME")] = None,
+    seq_len: SeqLen = None,
+    size: Sizes = None,
+    specs: Specs = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="text, md, latex or json.", metavar="FORMAT")] = "text",
+    out: Out = None,
+) -> None:
+    """Derive the figures of a model on a chip, step by step.
+
+    The closed forms, with their numbers substituted.
+    """
+    from engine.network import build  # noqa: PLC0415
+    from engine.units import parse  # noqa: PLC0415
+
+    from .. import derive  # noqa: PLC0415
+    from ..report import derivation  # noqa: PLC0415
+
+    inputs.choice("--format", form, ("text", "md", "latex", "json"))
+    catalog, _ = load_specs(specs)
+    faults = inputs.Faults()
+    run = faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH)
+    workload = faults.take("MODEL", lambda: catalog.workloads[model], None)
+    machine = faults.take("--hardware", lambda: catalog.machine(hardware, dtype or _wide(catalog, hardware), run), None)
+    batches = faults.take("--batch", lambda: inputs.whole_numbers(batch), [])
+    limit = faults.take("--latency", lambda: parse(latency, "time") if latency else None, None)
+    network = faults.take("--size", lambda: build(workload, inputs.sizes(size or (), seq_len)) if workload else None, None)
+    faults.check()
+    steps = derive.derive(network, machine, batches[0], limit, catalog=catalog)
+    render = {"text": derivation.as_text, "md": derivation.as_markdown, "latex": derivation.as_latex}
+    output.write(output.as_json(derivation.as_json(steps)) if form == "json" else render[form](steps), out)
+
+
+def _wide(catalog: Catalog, hardware: str) -> str:
+    dtypes = catalog.accelerators[hardware].dtypes
+    return next((dtype for dtype in ("bf16", "fp16") if dtype in dtypes), dtypes[0])

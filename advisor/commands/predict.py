@@ -1,0 +1,46 @@
+"""`advise predict`: bound, estimate and interval, batch by batch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from engine.calibration import GRAPH
+from engine.predict import predict
+
+from .. import inputs, output
+from ..options import Dtypes, Hardware, Model, Out, Runtime, SeqLen, Sizes, Specs, load_specs
+
+
+def command(
+    model: Model,
+    hardware: Hardware,
+    batch: Annotated[str, typer.Option(help="Batches, separated by commas.", metavar="LIST")] = "1",
+    dtype: Dtypes = None,
+    runtime: Runtime = None,
+    seq_len: SeqLen = None,
+    size: Sizes = None,
+    specs: Specs = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="text, csv or json.", metavar="FORMAT")] = "text",
+    out: Out = None,
+) -> None:
+    """Predict bound, estimate and interval, batch by batch.
+
+    One row for each chip, number format and batch; csv and json also have the causes of the time.
+
+    \b
+    advise predict --model resnet50 --hardware nvidia-h100-sxm --batch 1,2,4,8 --dtype int8 --format csv
+    """
+    inputs.choice("--format", form, ("text", "csv", "json"))
+    catalog, _ = load_specs(specs)
+    faults = inputs.Faults()
+    chips = faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ())
+    batches = faults.take("--batch", lambda: inputs.whole_numbers(batch), [])
+    dtypes = faults.take("--dtype", lambda: inputs.dtypes(dtype), ())
+    sizes = faults.take("--size", lambda: inputs.sizes(size or (), seq_len), {})
+    run = faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH)
+    faults.take("--model", lambda: catalog.workloads[model], None)
+    faults.check()
+    rows = predict(model, chips, batches, dtypes, sizes=sizes, runtime=run, catalog=catalog)
+    output.write({"csv": output.as_csv, "json": output.as_json, "text": output.predictions}[form](rows), out)

@@ -1,0 +1,52 @@
+"""Options that several commands share, and the catalogue that they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from engine.catalog import Catalog, load
+
+from . import inputs
+from .rule import Rulebook, load_rulebook
+
+NOTHING_QUALIFIES: Final = 1
+"""Exit code of a request that nothing meets."""
+FAULTY: Final = 2
+"""Exit code of a faulty request or spec."""
+
+Model = Annotated[str, typer.Option("--model", "-m", help="Workload: an id of `advise list workloads`.", metavar="ID")]
+Hardware = Annotated[str, typer.Option(help="Chips, separated by commas: ids of `advise list hardware`.", metavar="IDS")]
+Dtypes = Annotated[
+    str | None, typer.Option("--dtype", help="Number formats, separated by commas: bf16, fp16, int8, ...", metavar="LIST")
+]
+SeqLen = Annotated[str | None, typer.Option("--seq-len", help="Tokens per sample, where the model has them.", metavar="N")]
+Sizes = Annotated[
+    list[str] | None, typer.Option("--size", help="Another size of the model, as in image=320. Repeatable.", metavar="NAME=N")
+]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        help="How the software runs the model: graph (every kernel tuned, as TensorRT does; without this option), compiled "
+        "(torch.compile, Paddle-TRT and the like) or eager (a framework that launches operator by operator).",
+        metavar="WORD",
+    ),
+]
+Specs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--specs",
+        help="A folder with your own accelerators/, workloads/, rules/, ...; yours win over ours. Repeatable.",
+        metavar="DIR",
+    ),
+]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to a file instead of the terminal.", metavar="FILE")]
+
+
+def load_specs(specs: Sequence[Path] | None) -> tuple[Catalog, Rulebook]:
+    """Return the catalogue and the rules, with those of the user's folders. Raises SpecError with every fault of every file."""
+    directories = inputs.spec_directories(specs or ())
+    return load(directories), load_rulebook(directories)
