@@ -24,7 +24,7 @@ from advisor.lab.fit import Prior, fit
 from advisor.lab.kernels import Key
 from advisor.lab.networks import Target
 from advisor.lab.points import Array, Kernels, Sweep
-from advisor.report.calibration import spec_text
+from advisor.report.spec import spec_text
 from engine import load
 from engine.calibration import Calibration, Correction, Interval, KernelConstants, Residual
 from engine.catalog import Catalog

@@ -165,7 +165,7 @@ def load_document(document: Document, model: type[M], *, trusted: bool = False) 
     spec, faults = validate(document, model)
     if not (trusted and spec is not None and not faults):
         faults += check(document, spec)
-    return (None, faults) if faults else (spec, [])
+    return (None, faults) if any(fault.severity == "error" for fault in faults) else (spec, faults)
 
 
 def load(extra: Sequence[Path] = ()) -> Catalog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,10 @@ class GraphError(RoofwiseError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of a file: where it is (1-based line and column, JSON pointer), what is there, what was expected."""
+    """One fault of a file: where it is (1-based line and column, JSON pointer), what is there, what was expected.
+
+    `rule` is the id of the check that found it. A warning leaves the file valid.
+    """
 
     file: str
     line: int
@@ -47,6 +50,8 @@ class Fault:
     found: str
     expected: str
     suggestion: str = ""
+    rule: str = ""
+    severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
         """Return the fault on one line, clickable in editors: ``file:line:col: pointer: found; expected``."""

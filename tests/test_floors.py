@@ -26,7 +26,7 @@ predict
 __init__
 """
 ADVISOR = """
-__init__ requirements facts report.__init__ report.layout
+__init__ requirements facts report.__init__ report.layout report.spec
 rule
 inputs validation browse
 candidate

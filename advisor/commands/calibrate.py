@@ -43,13 +43,14 @@ def command(
     _need_scipy()
     from ..lab import calibrate, evidence, fitted  # noqa: PLC0415
     from ..report import calibration  # noqa: PLC0415
+    from ..report.spec import checked_text  # noqa: PLC0415
 
     catalog, _ = load_specs(specs)
     chip = None if hardware is None else catalog.accelerators[hardware].id
     chip, found = evidence.read(measurements, catalog, chip)
     result = calibrate.calibrate(chip, found, catalog)
     spec, besides = fitted.specification(result, found, catalog, datetime.now(tz=UTC).date().isoformat())
-    output.write(calibration.checked_text(spec), out)
+    output.write(checked_text(spec, f"{spec.id}.json"), out)
     if form == "json":
         told = output.as_json(calibration.report_json(result, spec, besides))
     else:

@@ -19,7 +19,7 @@ from advisor.lab import evidence
 from advisor.lab.calibrate import Fitted, NetworkPart, Part, calibrate, interval
 from advisor.lab.fitted import specification
 from advisor.lab.networks import corrected, unmeasured
-from advisor.report.calibration import spec_text
+from advisor.report.spec import spec_text
 from advisor.validation import validate_file
 from engine import predict
 from engine.calibration import Calibration
