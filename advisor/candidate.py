@@ -26,6 +26,9 @@ Facts = dict[str, Any]
 LARGEST_BATCH: Final = 1024
 COARSE: Final = tuple(sorted({2**k for k in range(11)} | {3 * 2**k for k in range(9)}))
 """Batches 2^k and 3*2^k up to 1024."""
+LOOKED_AT: Final = np.union1d(np.arange(1.0, 129.0), np.array(COARSE, dtype=float))
+"""Every batch up to 128, then 2^k and 3*2^k; the exact largest batch within the limits joins them."""
+KNEE_SHARE: Final = 0.9
 PREFERRED_BITS: Final = (16, 32, 64, 8, 4)
 """Number formats in the order in which they are offered: below 16 bits a model must be quantized first."""
 
@@ -68,6 +71,12 @@ def slots_of(catalog: Catalog, request: Requirements) -> list[Slot]:
         if not wanted or not known:
             slots.append(Slot(chip=chip, dtype=chip.dtypes[0], machine=None))
     return slots
+
+
+def knee_batch(batch: Array, throughput: Array) -> Array:
+    """Return the least batch with KNEE_SHARE of the largest throughput, of shape (slots, 1); infinity where none is known."""
+    largest = np.fmax.reduce(throughput, axis=1, keepdims=True)
+    return np.asarray(np.where(throughput >= KNEE_SHARE * largest, batch, np.inf).min(axis=1, keepdims=True))
 
 
 def evaluate(network: Network, catalog: Catalog, request: Requirements, slots: Sequence[Slot], batches: npt.ArrayLike) -> Grid:

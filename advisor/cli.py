@@ -14,7 +14,7 @@ import typer
 
 from engine.errors import RoofwiseError, SpecError
 
-from .commands import accuracy, advise, calibrate, derive, list_specs, predict, show, validate
+from .commands import accuracy, advise, calibrate, derive, list_specs, predict, show, sweep, validate
 from .options import FAULTY
 
 WIDTH: Final = 100
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.callback(invoke_without_command=True, help=advise.HELP)(advise.command)
 app.command("predict")(predict.command)
+app.command("sweep")(sweep.command)
 app.command("list")(list_specs.command)
 app.command("show")(show.command)
 app.command("validate")(validate.command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from .rule import Rulebook
 
 ENVIRONMENT: Final = "ROOFWISE_SPECS"
 LARGEST_TYPED: Final = 10**9
+MOST_BATCHES: Final = 100_000
 
 
 class RequestError(RoofwiseError, ValueError):
@@ -70,6 +72,42 @@ def _whole(text: str, least: int) -> int:
     if not least <= value <= LARGEST_TYPED:
         raise RequestError(f"{text[:40]!r} is no whole number from {least} to {LARGEST_TYPED:,}")
     return value
+
+
+_RANGE: Final = re.compile(r"(?P<first>\d{1,10})\.\.(?P<last>\d{1,10})(?:(?P<step>[x+])(?P<by>\d{1,10}))?")
+
+
+def batches(text: str) -> list[int]:
+    """Return the batches of a list of whole numbers and ranges, sorted: each once. Raises RequestError.
+
+    >>> batches("1..4,8..32x2"), batches("10..30+10")
+    ([1, 2, 3, 4, 8, 16, 32], [10, 20, 30])
+    """
+    found: set[int] = set()
+    for part in split(text) or (text,):
+        found.update(_range(part))
+        if len(found) > MOST_BATCHES:
+            raise RequestError(f"{part[:40]!r} makes more than {MOST_BATCHES:,} batches; a range may step, as in 1..1024x2")
+    return sorted(found)
+
+
+def _range(text: str) -> Iterable[int]:
+    """Return the numbers of `8`, `1..64` (each), `1..64x2` (each twice the one before) or `8..64+8` (in steps of 8)."""
+    if ".." not in text:
+        return [_whole(text, 1)]
+    match = _RANGE.fullmatch(text.replace(" ", ""))
+    if match is None:
+        raise RequestError(f"{text[:40]!r} is no range of batches; write 1..64, 1..64x2 for powers or 8..64+8 for steps")
+    first, last = _whole(match["first"], 1), _whole(match["last"], 1)
+    step = _whole(match["by"] or "1", 2 if match["step"] == "x" else 1)
+    if first > last:
+        raise RequestError(f"{text[:40]!r} ends before it begins")
+    if match["step"] != "x":
+        return range(first, min(last, first + (MOST_BATCHES + 1) * step) + 1, step)
+    powers = [first]
+    while powers[-1] * step <= last:
+        powers.append(powers[-1] * step)
+    return powers
 
 
 def split(text: str | None) -> tuple[str, ...]:

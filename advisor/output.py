@@ -36,6 +36,16 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+def as_parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return flat rows as a Parquet file; needs PyArrow."""
+    import pyarrow as pa  # noqa: PLC0415 - of the extra scale
+    from pyarrow import parquet  # noqa: PLC0415
+
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.Table.from_pylist(list(rows)), sink)
+    return bytes(sink.getvalue())
+
+
 _FIGURES: Final = {
     "latency_lower_bound_s": "bound",
     "latency_p10_s": "p10",

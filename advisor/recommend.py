@@ -24,12 +24,14 @@ from engine.solve import roof_curve
 from .candidate import (
     COARSE,
     LARGEST_BATCH,
+    LOOKED_AT,
     PREFERRED_BITS,
     Array,
     Facts,
     Grid,
     Slot,
     evaluate,
+    knee_batch,
     sieve,
     single,
     slots_of,
@@ -50,9 +52,6 @@ from .exclusion import (
 from .requirements import Requirements
 from .rule import Profile, Rule, Rulebook, messages
 
-KNEE_SHARE: Final = 0.9
-LOOKED_AT: Final = np.union1d(np.arange(1.0, 129.0), np.array(COARSE, dtype=float))
-"""Every batch up to 128, then 2^k and 3*2^k; the exact largest batch within the limits joins them."""
 ONE_SIDED: Final = re.compile(
     r"(latency|memory|energy|power)_\w+ > limit_\w+|throughput_\w+ < limit_\w+|memory_bytes > capacity_bytes"
 )
@@ -279,9 +278,7 @@ def _largest(network: Network, catalog: Catalog, request: Requirements, rules: S
 def _curve_facts(network: Network, grid: Grid, alive: Any) -> Facts:
     """Return knee, largest batch and ridge batch of every slot, and what the largest batch adds, shaped to broadcast."""
     fits = (grid.facts["memory_bytes"] <= grid.facts["capacity_bytes"]) & np.isin(grid.batch, LOOKED_AT)
-    throughput = np.where(fits, grid.points.throughput_per_s, np.nan)
-    reached = throughput >= KNEE_SHARE * np.nanmax(throughput, axis=1, keepdims=True)
-    knee = np.where(reached, grid.batch, np.inf).min(axis=1, keepdims=True)
+    knee = knee_batch(grid.batch, np.where(fits, grid.points.throughput_per_s, np.nan))
     largest = np.where(alive, grid.batch, 0).max(axis=1, keepdims=True)
     place = np.where(alive, grid.batch, 0).argmax(axis=1)[:, None]
     top = {n: np.take_along_axis(getattr(grid.points, n), place, axis=1) for n in ("throughput_per_s", "latency_estimate_s")}

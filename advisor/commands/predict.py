@@ -16,7 +16,7 @@ from ..options import Dtypes, Hardware, Model, Out, Runtime, SeqLen, Sizes, Spec
 def command(
     model: Model,
     hardware: Hardware,
-    batch: Annotated[str, typer.Option(help="Batches, separated by commas.", metavar="LIST")] = "1",
+    batch: Annotated[str, typer.Option(help="Batches and ranges: 1,2,4 or 1..64 or 1..64x2.", metavar="LIST")] = "1",
     dtype: Dtypes = None,
     runtime: Runtime = None,
     seq_len: SeqLen = None,
@@ -36,7 +36,7 @@ def command(
     catalog, _ = load_specs(specs)
     faults = inputs.Faults()
     chips = faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ())
-    batches = faults.take("--batch", lambda: inputs.whole_numbers(batch), [])
+    batches = faults.take("--batch", lambda: inputs.batches(batch), [])
     dtypes = faults.take("--dtype", lambda: inputs.dtypes(dtype), ())
     sizes = faults.take("--size", lambda: inputs.sizes(size or (), seq_len), {})
     run = faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH)

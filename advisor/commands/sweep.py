@@ -1,0 +1,81 @@
+"""`advise sweep`: every point of models x chips x number formats x batches."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.calibration import GRAPH
+
+from .. import inputs, output
+from ..options import Dtypes, Out, Runtime, SeqLen, Sizes, Specs, load_specs
+
+
+def command(
+    models: Annotated[
+        str, typer.Option("--model", "--models", "-m", help="Workloads, separated by commas, or `all`.", metavar="IDS")
+    ],
+    hardware: Annotated[str, typer.Option(help="Chips, separated by commas, or `all`.", metavar="IDS")] = "all",
+    batch: Annotated[
+        str, typer.Option(help="Batches and ranges: 1,2,4 or 1..64 or 1..64x2 (powers) or 8..64+8 (steps).", metavar="LIST")
+    ] = "1..64x2",
+    dtype: Dtypes = None,
+    runtime: Runtime = None,
+    seq_len: SeqLen = None,
+    size: Sizes = None,
+    specs: Specs = None,
+    allow_modelled: Annotated[
+        bool, typer.Option("--allow-modelled", help="Let chips that nobody measured on silicon stand on the front, too.")
+    ] = False,
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="text, md, csv, json or parquet (extra scale, with --out).", metavar="FORMAT")
+    ] = "text",
+    out: Out = None,
+) -> None:
+    """Sweep models, chips, formats and batches.
+
+    One row for each point, with the Pareto front of latency, throughput and energy, the knee and the ridge batch marked. csv,
+    json and parquet also have the causes of the time.
+
+    \b
+    advise sweep --models resnet18,resnet50 --hardware nvidia-h100-sxm,nvidia-l4 --dtype fp16,int8 --batch 1..64x2
+    advise sweep --model bert-base --dtype bf16 --batch 1..128 --format csv --out bert.csv
+    """
+    from ..report import sweep as shown  # noqa: PLC0415
+    from ..sweep import Sweep, points_of, sweep  # noqa: PLC0415
+
+    inputs.choice("--format", form, ("text", "md", "csv", "json", "parquet"))
+    catalog, _ = load_specs(specs)
+    faults = inputs.Faults()
+    if form == "parquet":
+        faults.take("--format", lambda: _check_parquet(out), None)
+    every = catalog.workloads.ids if models == "all" else inputs.split(models)
+    asked = Sweep(
+        models=faults.take("--model", lambda: tuple(catalog.workloads[name].id for name in dict.fromkeys(every)), ()),
+        hardware=() if hardware == "all" else faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ()),
+        batches=tuple(faults.take("--batch", lambda: inputs.batches(batch), [])),
+        dtypes=faults.take("--dtype", lambda: inputs.dtypes(dtype), ()),
+        sizes=faults.take("--size", lambda: inputs.sizes(size or (), seq_len), {}),
+        runtime=faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH),
+        allow_modelled=allow_modelled,
+    )
+    faults.check()
+    silent = not sys.stderr.isatty()
+    with typer.progressbar(length=points_of(asked, catalog), label="points", file=sys.stderr, hidden=silent) as progress:
+        rows = sweep(asked, catalog, progress.update)
+    if form == "parquet":
+        output.write_bytes(output.as_parquet(rows), out or Path(), "--out")
+        return
+    render = {"csv": output.as_csv, "json": output.as_json, "md": shown.markdown}
+    output.write(render[form](rows) if form in render else shown.text(rows, output.width(), output.paint(out)), out)
+
+
+def _check_parquet(out: Path | None) -> None:
+    if find_spec("pyarrow") is None:
+        raise inputs.RequestError("parquet needs PyArrow, of the extra scale: pip install 'roofwise[scale]'")
+    if out is None:
+        raise inputs.RequestError("parquet is no text; name a file with --out")
