@@ -17,6 +17,7 @@ from engine.measurement import Measurement
 from engine.quantity import Model
 from engine.workload import Workload
 
+from .claim import ClaimFile, check_claims
 from .rule import Profile, RuleFile, check_rules
 
 MODELS: Final[dict[str, type[Model]]] = {
@@ -26,6 +27,7 @@ MODELS: Final[dict[str, type[Model]]] = {
     "measurement": Measurement,
     "rule": RuleFile,
     "profile": Profile,
+    "claim": ClaimFile,
 }
 _MARKS: Final = {
     "peak_dense": "accelerator",
@@ -34,6 +36,7 @@ _MARKS: Final = {
     "points": "measurement",
     "rules": "rule",
     "objective": "profile",
+    "claims": "claim",
 }
 """A key that only one kind of spec has -> that kind, for files without $schema."""
 
@@ -61,7 +64,7 @@ def validate_file(path: Path) -> Outcome:
         return Outcome(file=str(path), spec=None, faults=tuple(faults))
     spec, faults = load_document(document, model)
     structure, _ = validate(document, model)
-    faults += check_rules(document, structure)
+    faults += [*check_rules(document, structure), *check_claims(document, structure)]
     return Outcome(file=str(path), spec=None if faults else spec, faults=tuple(dict.fromkeys(faults)))
 
 

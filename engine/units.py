@@ -45,6 +45,8 @@ UNITS: Final[dict[str, dict[str, float]]] = {
     "year": {"year": 1.0},
     "count": {"1": 1.0, "k": 1e3, "M": 1e6, "G": 1e9},
     "throughput": {"/s": 1.0},
+    "intensity": {"FLOP/B": 1.0},
+    "share": {"1": 1.0, "%": 0.01},
 }
 """Dimension -> unit -> factor to the base unit."""
 

@@ -189,6 +189,7 @@ FOLDERS = {
     "profile": "profiles",
     "calibration": "calibrations",
     "measurement": "measurements",
+    "claim": "claims",
 }
 
 

@@ -27,19 +27,19 @@ __init__
 """
 ADVISOR = """
 __init__ requirements facts report.__init__ report.layout report.spec
-rule
+rule claim
 inputs validation browse
 candidate
 exclusion
-recommend sweep
+recommend sweep judge
 contract docs formula step derive
 report.text report.markdown report.derivation
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
-schemas report.sweep report.accuracy report.plot report.calibration
+schemas report.sweep report.claims report.accuracy report.plot report.calibration
 output options
-commands.__init__ commands.accuracy commands.advise commands.calibrate commands.derive commands.list_specs commands.predict
-commands.show commands.sweep commands.validate
+commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.derive
+commands.list_specs commands.predict commands.show commands.sweep commands.validate
 cli
 """
 FLOORS = {"engine": ENGINE.split(), "advisor": ADVISOR.split()}

@@ -1,0 +1,59 @@
+"""`advise claims`: a verdict on every claim of a study or a slide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.catalog import data_root
+from engine.errors import SpecError
+
+from .. import inputs, output
+from ..claim import ClaimFile
+from ..options import Out, Specs, load_specs
+from ..validation import validate_file
+
+
+def command(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files of claims; without one, the study that ships.", metavar="[FILE]..."),
+    ] = None,
+    specs: Specs = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="text, md or json.", metavar="FORMAT")] = "text",
+    out: Out = None,
+) -> None:
+    """Judge the claims of a study or a slide.
+
+    Each claim is held against itself, our lower bounds, our estimates and measured figures: holds, holds with correction,
+    contradicts itself, contradicted by our bound, modelled only, not what we find.
+
+    \b
+    advise claims
+    advise claims my-specs/claims/vendor-slide.json --format json
+    """
+    from ..judge import judge  # noqa: PLC0415
+    from ..report import claims as shown  # noqa: PLC0415
+
+    inputs.choice("--format", form, ("text", "md", "json"))
+    catalog, _ = load_specs(specs)
+    found = [_claims(path) for path in files or sorted((data_root() / "specs" / "claims").glob("*.json"))]
+    judged = [(file, judge(file, catalog)) for file in found]
+    if form == "json":
+        output.write(output.as_json(shown.as_json(judged)), out)
+    elif form == "md":
+        output.write("\n".join(shown.markdown(*pair) for pair in judged), out)
+    else:
+        output.write("\n".join(shown.text(*pair, output.width(), output.paint(out)) for pair in judged), out)
+
+
+def _claims(path: Path) -> ClaimFile:
+    """Return a file of claims. Raises SpecError for a faulty one, RequestError for a spec of another kind."""
+    outcome = validate_file(path)
+    if outcome.spec is None:
+        raise SpecError(outcome.faults)
+    if not isinstance(outcome.spec, ClaimFile):
+        raise inputs.RequestError(f"{path}: it is no file of claims; its $schema must end in claim.schema.json")
+    return outcome.spec
