@@ -14,7 +14,7 @@ import typer
 
 from engine.errors import RoofwiseError, SpecError
 
-from .commands import accuracy, advise, calibrate, claims, derive, list_specs, predict, show, sweep, validate
+from .commands import accuracy, advise, calibrate, claims, derive, insights, list_specs, predict, show, sweep, validate
 from .options import FAULTY
 
 WIDTH: Final = 100
@@ -34,6 +34,7 @@ app.command("validate")(validate.command)
 app.command("derive")(derive.command)
 app.command("calibrate")(calibrate.command)
 app.command("accuracy")(accuracy.command)
+app.command("insights")(insights.command)
 app.command("claims")(claims.command)
 
 

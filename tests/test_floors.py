@@ -31,14 +31,14 @@ rule claim
 inputs validation browse
 candidate
 exclusion
-recommend sweep judge
+recommend sweep judge insight
 contract docs formula step derive
-report.text report.markdown report.derivation
+report.document report.text report.markdown report.derivation report.insights
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
 schemas report.sweep report.claims report.accuracy report.plot report.calibration
 output options
-commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.derive
+commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.derive commands.insights
 commands.list_specs commands.predict commands.show commands.sweep commands.validate
 cli
 """

@@ -1,0 +1,65 @@
+"""`advise insights`: the batch-size study of any models on any chips."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from engine.calibration import GRAPH
+
+from .. import inputs, output
+from ..options import Out, Runtime, SeqLen, Sizes, Specs, load_specs
+
+
+def command(
+    models: Annotated[str, typer.Option("--models", "--model", "-m", help="Workloads, separated by commas.", metavar="IDS")],
+    hardware: Annotated[str, typer.Option(help="Chips, separated by commas: ids of `advise list hardware`.", metavar="IDS")],
+    batch: Annotated[
+        str, typer.Option(help="Batches and ranges: 1,4,8,16,32,64 or 1..64x2; first and last are compared.", metavar="LIST")
+    ] = "1,4,8,16,32,64",
+    dtype: Annotated[
+        str | None, typer.Option(help="One number format; without it 16 bits where a chip has them.", metavar="DTYPE")
+    ] = None,
+    runtime: Runtime = None,
+    seq_len: SeqLen = None,
+    size: Sizes = None,
+    specs: Specs = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="text, md or json.", metavar="FORMAT")] = "text",
+    out: Out = None,
+) -> None:
+    """Study what a larger batch buys, where it ends, and why.
+
+    Utilization, scaling, energy, latency, a decision matrix, which batch, the causes of the plateau, what would pass 50 %, CNN
+    against transformer, diminishing returns, hypotheses.
+
+    \b
+    advise insights --models resnet18,resnet50,bert-base --hardware nvidia-h100-sxm,google-tpu-v4 --format md --out study.md
+    """
+    from ..insight import Study  # noqa: PLC0415
+    from ..report import document  # noqa: PLC0415
+    from ..report.insights import insights  # noqa: PLC0415
+
+    inputs.choice("--format", form, ("text", "md", "json"))
+    catalog, book = load_specs(specs)
+    faults = inputs.Faults()
+    names = inputs.split(models)
+    study = Study(
+        models=faults.take("--models", lambda: tuple(catalog.workloads[name].id for name in dict.fromkeys(names)), ()),
+        hardware=tuple(dict.fromkeys(faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ()))),
+        batches=tuple(faults.take("--batch", lambda: inputs.batches(batch), [])),
+        dtype=faults.take("--dtype", lambda: inputs.dtypes(dtype)[0] if dtype else None, None),
+        sizes=faults.take("--size", lambda: inputs.sizes(size or (), seq_len), {}),
+        runtime=faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH),
+    )
+    for option, value in (("--models", study.models), ("--hardware", study.hardware)):
+        if not value and not any(line.startswith(option) for line in faults.lines):
+            faults.lines.append(f"{option}: none is named")
+    faults.check()
+    told = insights(study, catalog, book)
+    if form == "json":
+        output.write(output.as_json(document.as_json(told)), out)
+    elif form == "md":
+        output.write(document.markdown(told), out)
+    else:
+        output.write(document.text(told, output.width(), output.paint(out)), out)
