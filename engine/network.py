@@ -114,7 +114,7 @@ class Network:
         return sum(n.operator.least_weights(n.cost, n.shape, self.needs[n.name]) for n in self.nodes)
 
     @cached_property
-    def _tables(self) -> tuple[tuple[Cost, float], ...]:
+    def tables(self) -> tuple[tuple[Cost, float], ...]:
         """Return the tables of which only looked-up rows travel, with the share of look-ups that the output depends on.
 
         A table tied to a layer is read whole, as that layer's weights.
@@ -128,7 +128,7 @@ class Network:
         samples = np.asarray(batch, dtype=float)
         each = self.input_needs + self.output_elements
         touched = [self.least_weights + each * samples]
-        touched += [np.minimum(t.table_rows, samples * t.lookups * share) * t.table_width for t, share in self._tables]
+        touched += [np.minimum(t.table_rows, samples * t.lookups * share) * t.table_width for t, share in self.tables]
         return np.asarray(np.sum(touched, axis=0), dtype=float)
 
 

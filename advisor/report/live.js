@@ -1,0 +1,135 @@
+// One pass over a network on a machine at a batch, as engine/compiled.py has it, over the printed closed forms.
+// A test runs it beside numpy. Unknown is NaN; JSON has it as null.
+
+const CAUSES = [
+  "arithmetic", "bandwidth", "sequence", "dimension_fit", "unit_allocation", "dispatch", "sustained", "power_cap", "bound_clamp",
+];
+
+function known(machine) {
+  const table = {};
+  for (const [name, value] of Object.entries(machine)) table[name] = value === null ? NaN : value;
+  return table;
+}
+
+function sizeOf(kernel, machine, batch) {
+  const read = kernel.routed === 1 ? 1 : forms.experts_read({ ...kernel, batch });
+  return {
+    rows: kernel.rows * (kernel.shared ? batch / read : 1),
+    groups: kernel.groups * (kernel.shared ? read : batch),
+    columns: kernel.columns, channels: kernel.channels, taps: kernel.taps, peak: machine.peak,
+    weights: kernel.weights * read * machine.element_bytes,
+  };
+}
+
+function tiled(size, m) {
+  let best = { full: Infinity };
+  for (const [tile_rows, tile_columns] of m.tiles) {
+    for (const split of m.splits) {
+      const chosen = { ...size, ...m, tile_rows, tile_columns, split, peak: m.peak, operand_bytes: m.element_bytes,
+        weight_bytes: m.element_bytes, result_bytes: m.element_bytes };
+      const full = forms.tiled_s(chosen);
+      if (!(full >= best.full)) best = { full, chosen };
+    }
+  }
+  return { full: best.full, padded: forms.tiled_padded_s(best.chosen), waves: forms.tiled_waves_s(best.chosen) };
+}
+
+function systolic(size, m) {
+  const given = { ...m, ...size };
+  return { full: forms.systolic_s(given), padded: forms.systolic_padded_s(given), waves: forms.systolic_waves_s(given) };
+}
+
+function attention(size, m, work) {
+  const given = { ...m, ...size, work, sustained: m.attention };
+  return { full: forms.attention_s(given), padded: forms.attention_padded_s(given), waves: forms.attention_waves_s(given) };
+}
+
+function compute(kernel, size, m, batch) {
+  const work = kernel.work_done * batch;
+  const plain = work / m.peak;
+  if (m.form === "roof") {
+    return { plain, padded: plain, waves: plain, full: plain / (kernel.kind === "attention" ? m.attention : m.sustained) };
+  }
+  if (kernel.kind === "gemm" || kernel.kind === "conv") return { plain, ...(m.form === "tiled" ? tiled(size, m) : systolic(size, m)) };
+  if (kernel.kind === "attention") return { plain, ...attention(size, m, work) };
+  return { plain, padded: plain, waves: plain, full: forms.plain_s({ work, peak: m.peak, sustained: m.sustained }) };
+}
+
+function kernelOn(kernel, m, batch, allWeights) {
+  const size = sizeOf(kernel, m, batch);
+  const activations = (kernel.inputs + kernel.outputs) * batch * m.element_bytes;
+  const traffic = forms.network_traffic({ activations, weights: size.weights, all_weights: allWeights, cache: m.cache });
+  const memory_s = forms.traffic_s({ ...m, activations, weights: size.weights, traffic });
+  const times = compute(kernel, size, m, batch);
+  return {
+    ...times, traffic, memory_s,
+    seconds: forms.kernel_s({ launch: m.launch, compute_s: times.full, memory_s, overlap_loss: m.overlap_loss }),
+    energy_j: forms.dynamic_energy_j({
+      work: kernel.work_done * batch, flop_j: m.flop_j * (kernel.kind === "conv" ? m.conv_factor : 1), traffic, byte_j: m.byte_j,
+    }),
+  };
+}
+
+function leastBytes(network, m, batch) {
+  const tables = network.tables.map((t) => Math.min(t.rows, batch * t.lookups) * t.width);
+  return (network.least_once + network.least_each * batch + tables.reduce((a, b) => a + b, 0)) * m.element_bytes;
+}
+
+// Return bound, estimate, interval, energy, utilization, memory and causes of one batch.
+function pass(network, machine, batch) {
+  const m = known(machine);
+  const allWeights = Math.max(network.kernels.reduce((sum, k) => sum + k.count * k.weights, 0), 1) * m.element_bytes;
+  const parts = network.kernels.map((kernel) => ({ count: kernel.count, ...kernelOn(kernel, m, batch, allWeights) }));
+  const total = (value) => parts.reduce((sum, part) => sum + part.count * value(part), 0);
+  const bound = forms.latency_lower_bound_s({
+    work_min: network.work_min * batch, peak_max: m.peak_max, bandwidth: m.bound_bandwidth, on_chip: m.on_chip,
+    traffic_min: leastBytes(network, m, batch),
+  });
+  const dynamic_j = m.energy_factor * total((p) => p.energy_j);
+  const sequence_s = m.time_factor * total((p) => p.seconds);
+  const power_s = forms.power_limit_s({ dynamic_j, idle_w: m.idle_w, tdp_w: m.tdp_w });
+  const device_s = forms.power_limited_s({ sequence_s, power_s, sharpness: m.power_exponent });
+  const host_s = m.host * network.launches;
+  const hosted = host_s > 0 ? forms.host_limited_s({ device_s, host_s, sharpness: m.host_sharpness }) : device_s;
+  const latency = Math.max(hosted, bound);
+  const launch_s = total(() => m.launch);
+  const launches_s = Math.min(latency, Math.max(m.time_factor * launch_s, host_s));
+  const percentile = (ratio, launch_ratio) => forms.interval_s({ latency, launches_s, ratio, launch_ratio });
+  const energy = forms.energy_j({ idle_w: m.idle_w, latency, dynamic_j });
+  const ladder = rungs(total, parts, m, { launch_s, host_s, sequence_s, hosted, bound });
+  return {
+    batch, bound, estimate: latency,
+    p10: Math.min(Math.max(percentile(m.ratio_p10, m.launch_ratio_p10), bound), latency),
+    p90: Math.max(latency, percentile(m.ratio_p90, m.launch_ratio_p90)),
+    throughput: batch / latency, energy: energy / batch, power: energy / latency,
+    mfu: forms.mfu({ work: network.work * batch, latency, peak: m.peak }),
+    memory: (network.stored_once + network.stored_each * batch) * m.element_bytes + m.workspace,
+    causes: climb(ladder, latency),
+  };
+}
+
+function rungs(total, parts, m, times) {
+  const memory = (part) => part.traffic / m.bandwidth;
+  const arithmetic = total((p) => p.plain);
+  const unit_allocation = total((p) => Math.max(p.waves, memory(p)));
+  return {
+    arithmetic, unit_allocation,
+    bandwidth: Math.max(arithmetic, total(memory)),
+    sequence: total((p) => Math.max(p.plain, memory(p))),
+    dimension_fit: total((p) => Math.max(p.padded, memory(p))),
+    dispatch: Math.max(unit_allocation + times.launch_s, times.host_s),
+    sustained: Math.max(times.sequence_s, times.host_s),
+    power_cap: times.hosted, bound_clamp: times.bound,
+  };
+}
+
+function climb(ladder, latency) {
+  const added = {};
+  let below = 0;
+  for (const cause of CAUSES) {
+    const reached = Math.min(Math.max(below, ladder[cause]), latency);
+    added[cause] = reached - below;
+    below = reached;
+  }
+  return added;
+}

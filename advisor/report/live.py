@@ -1,0 +1,62 @@
+"""What a report needs to recompute itself in a browser: the network, the machine, and the code."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+import engine
+from engine.compiled import kernels_on
+from engine.machine import Machine
+from engine.network import Network
+
+_KERNEL: Final = ("kind", "work_done", "weights", "inputs", "outputs", "rows", "columns", "channels", "taps", "groups")
+
+
+def code() -> str:
+    """Return the JavaScript of the closed forms and of a pass over a network."""
+    forms = Path(engine.__file__).with_name("_compiled.js").read_text(encoding="utf-8")
+    return forms + Path(__file__).with_name("live.js").read_text(encoding="utf-8")
+
+
+def network_data(network: Network, machine: Machine) -> dict[str, Any]:
+    """Return a network as the code takes it: its kernels on a machine's runtime, and totals per pass and per sample."""
+    kernels = [
+        {name: getattr(cost, name) for name in _KERNEL} | {"count": count, "shared": cost.shared, "routed": 1.0, "tokens": 1.0}
+        for cost, count in kernels_on(network, machine)
+    ]
+    return {
+        "kernels": kernels,
+        "work": network.work,
+        "work_min": network.work_min,
+        "launches": network.launches,
+        "least_once": network.least_weights,
+        "least_each": network.input_needs + network.output_elements,
+        "tables": [
+            {"rows": cost.table_rows, "width": cost.table_width, "lookups": cost.lookups * share}
+            for cost, share in network.tables
+        ],
+        "stored_once": network.parameters,
+        "stored_each": network.peak_activation_elements,
+    }
+
+
+def machine_data(machine: Machine) -> dict[str, Any]:
+    """Return a machine as the code takes it; unknown is None, what JSON has for it."""
+    tiles = machine.tile_set
+    found = {field.name: getattr(machine, field.name) for field in fields(machine) if field.name not in ("tile_set", "assumed")}
+    figures = {
+        "tiles": [list(tile) for tile in tiles.tiles],
+        "splits": list(tiles.splits),
+        "alignment": tiles.channel_alignment.si,
+        "query_tile": tiles.query_tile.si,
+    }
+    return {name: _json(value) for name, value in (found | figures).items()}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, float) and math.isinf(value):
+        return 1e308 if value > 0 else -1e308
+    return None if isinstance(value, float) and math.isnan(value) else value
