@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from engine.accelerator import Accelerator
 from engine.catalog import Catalog, load_document
-from engine.checks import implied_peaks
 from engine.documents import read_file
 from engine.errors import SpecError, UnknownNameError, unknown
 from engine.network import Network, build
@@ -17,20 +16,22 @@ from engine.quantity import Model, Quantity, Source
 from engine.units import render, significant
 from engine.workload import Workload
 
+from .check import Check, Checkbook
 from .report.layout import table
 from .rule import Profile, Rule, Rulebook
 from .validation import Outcome, model_of
 
 Rows = list[dict[str, Any]]
-SHELVES: Final = ("hardware", "workloads", "rules", "profiles", "calibrations", "measurements")
+SHELVES: Final = ("hardware", "workloads", "rules", "checks", "profiles", "calibrations", "measurements")
 
 
-def listed(what: str, catalog: Catalog, book: Rulebook) -> Rows:
+def listed(what: str, catalog: Catalog, book: Rulebook, checks: Checkbook) -> Rows:
     """Return one flat object with an `id` for every spec of a kind. Raises UnknownNameError for no kind of SHELVES."""
     makers: dict[str, Callable[[], Rows]] = {
         "hardware": lambda: [_hardware(chip, catalog) for chip in catalog.accelerators],
         "workloads": lambda: [_workload(workload) for workload in catalog.workloads],
         "rules": lambda: [_rule(rule, book) for rule in book.rules],
+        "checks": lambda: [_check(check) for check in checks.checks.values()],
         "profiles": lambda: [_profile(profile) for profile in book.profiles.values()],
         "calibrations": lambda: [{"id": c.id, "name": c.name, "form": c.form} for c in catalog.calibrations],
         "measurements": lambda: [{"id": m.id, "workload": m.workload, "hardware": m.hardware} for m in catalog.measurements],
@@ -80,6 +81,10 @@ def _rule(rule: Rule, book: Rulebook) -> dict[str, Any]:
             "when": rule.when, "because": rule.because}  # fmt: skip
 
 
+def _check(check: Check) -> dict[str, Any]:
+    return {"id": check.id, "severity": check.severity, "scope": check.scope, "title": check.title, "when": check.when}
+
+
 def _profile(profile: Profile) -> dict[str, Any]:
     goal = f"maximize {profile.maximize}" if profile.maximize else f"minimize {profile.minimize}"
     return {"id": profile.id, "objective": profile.objective, "goal": goal, "constraints": list(profile.constraints),
@@ -121,7 +126,7 @@ def _cell(key: str, value: Any) -> str:
     return significant(value) if isinstance(value, float) else str(value)
 
 
-def find(name: str, catalog: Catalog, book: Rulebook) -> Model:
+def find(name: str, catalog: Catalog, book: Rulebook, checks: Checkbook) -> Model:
     """Return the spec of an id, or of a file. Raises SpecError for a faulty file and UnknownNameError for no such id."""
     path = Path(name)
     if path.suffix == ".json" or os.path.isfile(path):  # noqa: PTH113 - a name that is no path is no file, and no error
@@ -134,14 +139,17 @@ def find(name: str, catalog: Catalog, book: Rulebook) -> Model:
         return book.profiles[name]
     if name.upper() in {rule.id for rule in book.rules}:
         return book[name]
-    short = [key for shelf in shelves[:-1] for key in shelf.entries] + [*book.profiles, *(rule.id for rule in book.rules)]
+    if name.upper() in checks.checks:
+        return checks[name]
+    rules = [*book.profiles, *(rule.id for rule in book.rules), *checks.checks]
+    short = [*(key for shelf in shelves[:-1] for key in shelf.entries), *rules]
     raise _ambiguous_or_unknown(name, short, [*catalog.measurements.entries])
 
 
 def _ambiguous_or_unknown(name: str, short: Sequence[str], records: Sequence[str]) -> UnknownNameError:
     """Return what to say of a name; the id of a measurement, made of others, is meant only where no other id fits."""
     every = short if any(_within(name, key) for key in short) else [*short, *records]
-    begins = sorted(key for key in every if _within(name, key))
+    begins = sorted({key for key in every if _within(name, key)})
     if len(begins) > 1:
         return UnknownNameError(f"{name!r} could be {' or '.join(begins)}; give the whole id")
     return unknown("spec", name, every)
@@ -203,7 +211,7 @@ def derived(chip: Accelerator) -> dict[str, Any]:
             entry["ridge_point_flop_per_byte"] = peak / chip.memory.bandwidth.si
         if chip.parallel_units is not None and (clock := chip.clock_hz(dtype)) is not None:
             entry["implied_flop_per_clock_and_unit"] = peak / (chip.parallel_units.si * clock)
-        if dtype in (peaks := implied_peaks(chip)):
+        if dtype in (peaks := chip.implied_peaks):
             entry["units_x_clock_x_flop_per_clock"] = peaks[dtype]
         facts[dtype] = entry
     return facts
@@ -262,6 +270,7 @@ def _accelerator_text(chip: Accelerator) -> str:
         table(rows, (False, True, False, False, False)),
         table(facts, (False, True, True, True)),
         [f"not published: {line}" for line in unknown_],
+        [f"exception to {exempt.check} at {exempt.at}: {exempt.because}" for exempt in chip.exceptions],
         _sources(chip.sources),
         list(chip.notes),
     ]
@@ -322,10 +331,11 @@ def _operator_row(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """Return the faults of a file, a line each, or what follows from it when it is valid."""
-    if outcome.faults:
-        return "".join(f"{fault}\n" for fault in outcome.faults)
-    lines = [f"{outcome.file}: valid {type(outcome.spec).__name__.lower()}"]
+    """Return the faults of a file, a line each, and what follows from it when it is valid."""
+    lines = [str(fault) for fault in outcome.faults]
+    if not outcome.valid:
+        return "\n".join(lines) + "\n"
+    lines += [f"{outcome.file}: valid {type(outcome.spec).__name__.lower()}"]
     if isinstance(outcome.spec, Accelerator):
         for dtype, entry in derived(outcome.spec).items():
             told = [

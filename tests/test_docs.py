@@ -17,6 +17,7 @@ import pytest
 import typer
 
 from advisor import cli, docs, schemas
+from advisor.check import load_checks
 from advisor.requirements import Requirements
 from advisor.rule import load_rulebook
 from advisor.validation import validate_file
@@ -109,7 +110,7 @@ def test_every_command_and_every_option_of_the_main_one_is_in_the_readme() -> No
 
 
 def test_the_page_of_rules_is_fresh() -> None:
-    assert docs.rules_text(load_rulebook()) == text_of("docs/rules.md"), "run python -m advisor.docs --write"
+    assert docs.rules_text(load_rulebook(), load_checks()) == text_of("docs/rules.md"), "run python -m advisor.docs --write"
 
 
 @pytest.mark.parametrize("name", schemas.MODELS)
@@ -190,6 +191,7 @@ FOLDERS = {
     "calibration": "calibrations",
     "measurement": "measurements",
     "claim": "claims",
+    "check": "checks",
 }
 
 

@@ -26,8 +26,8 @@ predict
 __init__
 """
 ADVISOR = """
-__init__ requirements facts report.__init__ report.layout report.spec report.live
-rule claim
+__init__ requirements facts chip_facts report.__init__ report.layout report.spec report.live
+rule check claim
 inputs validation browse
 candidate
 exclusion

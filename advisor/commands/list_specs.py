@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from .. import inputs, output
+from ..check import load_checks
 from ..options import Out, Specs, load_specs
 
 
 def command(
-    what: Annotated[str, typer.Argument(help="hardware, workloads, rules, profiles, calibrations or measurements.")],
+    what: Annotated[str, typer.Argument(help="hardware, workloads, rules, checks, profiles, calibrations or measurements.")],
     kind: Annotated[str | None, typer.Option(help="Only hardware of these kinds.", metavar="KINDS")] = None,
     specs: Specs = None,
     form: Annotated[
@@ -24,7 +25,7 @@ def command(
 
     inputs.choice("--format", form, ("text", "csv", "json"))
     catalog, book = load_specs(specs)
-    rows = browse.listed(what, catalog, book)
+    rows = browse.listed(what, catalog, book, load_checks(inputs.spec_directories(specs or ())))
     if kinds := inputs.kinds(kind):
         rows = [row for row in rows if row.get("kind") in kinds]
     output.write({"csv": output.as_csv, "json": output.as_json, "text": browse.list_text}[form](rows), out)

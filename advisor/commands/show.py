@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import inputs, output
+from ..check import load_checks
 from ..options import Out, Specs, load_specs
 
 
@@ -18,11 +19,11 @@ def command(
 ) -> None:
     """Show one spec, with the source of every value.
 
-    A chip, a model kernel by kernel, a rule, a profile, a calibration or a record of measurements.
+    A chip, a model kernel by kernel, a rule, a check, a profile, a calibration or a record of measurements.
     """
     from .. import browse  # noqa: PLC0415
 
     inputs.choice("--format", form, ("text", "json"))
     catalog, book = load_specs(specs)
-    spec = browse.find(name, catalog, book)
+    spec = browse.find(name, catalog, book, load_checks(inputs.spec_directories(specs or ())))
     output.write(output.as_json(browse.show_json(spec)) if form == "json" else browse.show_text(spec), out)
