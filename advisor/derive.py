@@ -45,12 +45,12 @@ def derive(network: Network, machine: Machine, batch: int, limit_s: float | None
 
 def _values(network: Network, machine: Machine, batch: int, limit_s: float | None) -> dict[str, float]:
     """Return the values of the symbols of the whole network."""
-    touched = float(network.least_elements(batch))
+    touched, read = float(network.least_elements(batch)), float(network.read_weights(batch))
     activations = sum(kernel.cost.inputs + kernel.cost.outputs for kernel in network.kernels)
     return {
         "batch": batch, "work_each": network.work, "work": network.work * batch, "work_min": network.work_min * batch,
-        "traffic_once": network.weights * machine.element_bytes, "traffic_each": activations * machine.element_bytes,
-        "traffic": (network.weights + activations * batch) * machine.element_bytes,
+        "traffic_once": read * machine.element_bytes, "traffic_each": activations * machine.element_bytes,
+        "traffic": (read + activations * batch) * machine.element_bytes,
         "traffic_min": touched * machine.element_bytes, "peak": machine.peak, "peak_max": machine.peak_max,
         "bandwidth": machine.bandwidth, "on_chip": machine.on_chip, "limit": limit_s or math.nan,
     }  # fmt: skip
@@ -69,8 +69,8 @@ def _totals(network: Network, machine: Machine, batch: int, values: Mapping[str,
     )  # fmt: skip
     element = f"{machine.element_bytes:g} B"
     yield told(
-        "weight traffic q_w", "sum over kernels of weights * operand_bytes", values["traffic_once"], "B", "once per pass",
-        numbers=f"{network.weights:.0f} * {element}",
+        "weight traffic q_w", "sum over kernels of weights * operand_bytes", values["traffic_once"], "B", _once(network),
+        numbers=f"{values['traffic_once'] / machine.element_bytes:.0f} * {element}",
     )  # fmt: skip
     yield told(
         "activation traffic q_a", "sum over kernels of (inputs + results) * operand_bytes", values["traffic_each"], "B",
@@ -80,6 +80,12 @@ def _totals(network: Network, machine: Machine, batch: int, values: Mapping[str,
     yield (intensity := formula("intensity I", "arithmetic_intensity", values, "of the whole network"))
     yield formula("ridge point", "ridge_point", values, "intensity at which memory-bound turns compute-bound")
     yield formula("attainable performance", "attainable_performance", {**values, "intensity": intensity.value}, "the roof at I")
+
+
+def _once(network: Network) -> str:
+    """Return what is read once per pass: of experts those that tokens are expected to choose at this batch."""
+    routed = any(kernel.cost.routed < 1 for kernel in network.kernels)
+    return "once per pass; of experts those that its tokens are expected to touch" if routed else "once per pass"
 
 
 def _bound(machine: Machine, values: Mapping[str, float], limit_s: float | None) -> Iterator[Step]:
@@ -117,7 +123,7 @@ def _roof(network: Network, machine: Machine, batch: int, values: Mapping[str, f
         "ridge batch of the network", "ridge_batch", values, "batch at which all arithmetic takes as long as all traffic"
     )
     try:
-        curve = roof_curve(network, machine)
+        curve = roof_curve(network, machine, batch)
     except DomainError as error:
         yield told("batch curve", "sum over kernels of max(W/pi, Q/beta)", math.nan, "s", str(error))
         return
@@ -278,10 +284,15 @@ def _interval(machine: Machine, points: Estimate, launches_s: float) -> Iterator
 
 
 def _utilization(network: Network, machine: Machine, batch: int, values: dict[str, float]) -> Iterator[Step]:
-    elements = network.weights + (network.input_elements + network.output_elements) * batch
+    elements = float(network.compulsory_elements(batch))
     yield formula("MFU", "mfu", values, "the model's own work over what the peak would do")
     traffic = {**values, "traffic": elements * machine.element_bytes}
-    yield formula("MBU", "mbu", traffic, "weights, input and output over what the bandwidth would carry")
+    yield formula("MBU", "mbu", traffic, _moved(network))
+
+
+def _moved(network: Network) -> str:
+    cache = ", the cache of earlier tokens" if network.cache_reads else ""
+    return f"weights{cache}, input and output over what the bandwidth would carry"
 
 
 def _per_sample(joules: float) -> str:
@@ -349,12 +360,13 @@ def _arithmetic(title: str, cost: Cost, machine: Machine, values: Mapping[str, f
 def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -> dict[str, float]:
     """Return the values of a kernel's and a machine's symbols."""
     numbers = {name: value for name, value in asdict(machine).items() if isinstance(value, (int, float))}
+    read = float(_compiled.experts_read(batch=batch, routed=cost.routed, tokens=cost.tokens))
     return numbers | {
-        "rows": cost.rows * (batch if cost.shared else 1), "groups": cost.groups * (1 if cost.shared else batch),
+        "rows": cost.rows * (batch / read if cost.shared else 1), "groups": cost.groups * (read if cost.shared else batch),
         "columns": cost.columns, "channels": cost.channels, "taps": cost.taps, "work": cost.work_done * batch,
         "operand_bytes": machine.element_bytes, "weight_bytes": machine.element_bytes, "result_bytes": machine.element_bytes,
         "alignment": machine.tile_set.channel_alignment.si,
-        "query_tile": machine.tile_set.query_tile.si, "weights": cost.weights * machine.element_bytes,
+        "query_tile": machine.tile_set.query_tile.si, "weights": cost.weights * read * machine.element_bytes,
         "activations": (cost.inputs + cost.outputs) * batch * machine.element_bytes,
         "all_weights": max(network.weights, 1.0) * machine.element_bytes,
         "flop_j": machine.flop_j * (machine.conv_factor if cost.kind == "conv" else 1.0),

@@ -71,6 +71,11 @@ def mbu(*, bandwidth: Any, latency: Any, traffic: Any) -> Any:
     return traffic/(bandwidth*latency)
 
 
+def experts_read(*, batch: Any, routed: Any, tokens: Any) -> Any:
+    """Share of the experts that a pass is expected to touch, where every token chooses some evenly. [1]"""
+    return 1.0 - (1.0 - routed)**(batch*tokens)
+
+
 def plain_s(*, peak: Any, sustained: Any, work: Any) -> Any:
     """Arithmetic of a kernel without tiles. [s]"""
     return work/(peak*sustained)

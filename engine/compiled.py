@@ -154,7 +154,7 @@ def _evaluate(network: Network, machines: Sequence[Machine], batch: Array) -> di
 def _memory(k: Any, count: Array, m: Any, b: Array) -> tuple[Any, Any]:
     """Return each kernel's bytes from main memory, and the time of all its bytes."""
     activations = (k.inputs + k.outputs) * b * m.element_bytes
-    weights = k.weights * m.element_bytes
+    weights = k.weights * _read(k, b) * m.element_bytes
     all_weights = np.maximum((k.weights * count).sum(), 1.0) * m.element_bytes
     traffic = forms.network_traffic(activations=activations, weights=weights, all_weights=all_weights, cache=m.cache)
     seconds = forms.traffic_s(
@@ -162,6 +162,14 @@ def _memory(k: Any, count: Array, m: Any, b: Array) -> tuple[Any, Any]:
         bandwidth_share=m.bandwidth_share, cache_ratio=m.cache_ratio,
     )  # fmt: skip
     return traffic, seconds
+
+
+def _read(k: Any, b: Array) -> Array:
+    """Return the share of each kernel's weights that a pass reads: all, but for experts."""
+    if (k.routed == 1).all():
+        return np.ones((1, 1, 1))
+    read: Array = forms.experts_read(batch=b, routed=k.routed, tokens=k.tokens)
+    return read
 
 
 def _is(kernels: Sequence[Cost], *kinds: str) -> npt.NDArray[np.bool_]:
@@ -178,8 +186,8 @@ def _compute(kernels: Sequence[Cost], kind: Machine, k: Any, m: Any, b: Array) -
         other["full"] = plain / np.where(attention, m.attention, m.sustained)
         return {"plain": plain} | other
     size = {
-        "rows": k.rows * np.where(k.shared > 0, b, 1.0),
-        "groups": k.groups * np.where(k.shared > 0, 1.0, b),
+        "rows": k.rows * np.where(k.shared > 0, b / _read(k, b), 1.0),
+        "groups": k.groups * np.where(k.shared > 0, _read(k, b), b),
         "columns": k.columns, "channels": k.channels, "taps": k.taps, "peak": m.peak,
     }  # fmt: skip
     product = _tiled(size, kind.tile_set, m) if kind.form == "tiled" else _systolic(size, m)
@@ -273,13 +281,13 @@ def _results(
 ) -> dict[str, Array]:
     work = network.work * batch
     energy = forms.energy_j(idle_w=m.idle_w, latency=latency, dynamic_j=dynamic_j)
-    elements = network.weights + (network.input_elements + network.output_elements) * batch
+    elements = network.compulsory_elements(batch)
     floor = forms.energy_lower_bound_j(
         floor_w=m.floor_w, work_min=network.work_min * batch, peak_max=m.peak_max,
         traffic_min=network.least_elements(batch) * m.element_bytes,
         on_chip=m.on_chip, bandwidth=m.bound_bandwidth, flop_j=m.floor_flop_j, byte_j=m.floor_byte_j,
     )  # fmt: skip
-    stored = network.parameters + network.peak_activation_elements * batch
+    stored = network.parameters + (network.peak_activation_elements + network.cache_elements) * batch
     return {
         "latency_lower_bound_s": bound,
         "latency_p10_s": np.clip(_percentile(latency, launches_s, m.ratio_p10, m.launch_ratio_p10), bound, latency),

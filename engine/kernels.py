@@ -19,6 +19,7 @@ from .symbols import (
     array_rows,
     bandwidth,
     bandwidth_share,
+    batch,
     cache_ratio,
     channels,
     clock,
@@ -44,6 +45,7 @@ from .symbols import (
     query_tile,
     reference_peak,
     result_bytes,
+    routed,
     rows,
     sequences,
     slice_tokens,
@@ -129,6 +131,10 @@ _transformed = winograd.PRODUCTS * _winograd_tiles * (channels + columns)
 _transformed_weights = (winograd.PRODUCTS + winograd.TAPS) * channels * columns
 
 FORMS: Final = (
+    ClosedForm(
+        name="experts_read", expression=1 - (1 - routed) ** (batch * tokens), unit="1", source=_OURS,
+        doc="Share of the experts that a pass is expected to touch, where every token chooses some evenly.",
+    ),
     ClosedForm(
         name="plain_s", expression=work / (sustained * peak), unit="s", source=_OURS,
         doc="Arithmetic of a kernel without tiles.",

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from . import _compiled as forms
 from .blocks.base import Block
 from .errors import GraphError, closest
 from .ops.base import MAX_DIMENSION, Cost, Need, Operator, Shape, size_of
@@ -103,15 +104,56 @@ class Network:
         """Return the stored elements, as papers count them."""
         return sum(node.cost.parameters for node in self.nodes)
 
+    @cached_property
+    def active_parameters(self) -> float:
+        """Return the stored elements that one token asks for: of experts, those that it chooses."""
+        return sum(node.cost.parameters * node.cost.routed for node in self.nodes)
+
     @property
     def weights(self) -> float:
-        """Return the weight elements that every pass reads; embedding tables are not among them."""
+        """Return the weight elements that passes read, those of all experts among them; embedding tables are not."""
         return sum(kernel.cost.weights for kernel in self.kernels)
+
+    def read_weights(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the weight elements that a pass over `batch` samples is expected to read: of experts, those it touches."""
+        samples = np.asarray(batch, dtype=float)
+        routed = [(cost, count) for cost, count in self.unique_kernels if cost.routed < 1]
+        dense = self.weights - sum(count * cost.weights for cost, count in routed)
+        read = dense * np.ones_like(samples)
+        for cost, count in routed:
+            share = forms.experts_read(batch=samples, routed=cost.routed, tokens=cost.tokens)
+            read += count * cost.weights * share
+        return read
+
+    @cached_property
+    def cache_elements(self) -> float:
+        """Return the elements of the cache of keys and values that one sample holds after the pass."""
+        return sum(node.cost.cache_held for node in self.nodes)
+
+    @cached_property
+    def cache_elements_per_token(self) -> float:
+        """Return the elements that one more token adds to that cache, while no window is full."""
+        return sum(node.cost.cache_token for node in self.nodes)
+
+    @cached_property
+    def cache_reads(self) -> float:
+        """Return the elements that earlier passes left in that cache and this one reads, for one sample."""
+        return sum(node.cost.cache_read for node in self.nodes)
+
+    @cached_property
+    def least_cache(self) -> float:
+        """Return the elements among them that the output depends on."""
+        return sum(n.operator.least_cache(n.cost, self.needs[n.name]) for n in self.nodes)
 
     @cached_property
     def least_weights(self) -> float:
         """Return the weight elements that the output depends on; every pass must read them."""
         return sum(n.operator.least_weights(n.cost, n.shape, self.needs[n.name]) for n in self.nodes)
+
+    def compulsory_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the elements that a pass over `batch` samples has to move: weights, the cache before it, input and output."""
+        each = self.input_elements + self.output_elements + self.cache_reads
+        return self.read_weights(batch) + each * np.asarray(batch, dtype=float)
 
     @cached_property
     def tables(self) -> tuple[tuple[Cost, float], ...]:
@@ -124,9 +166,12 @@ class Network:
         return tuple((node.cost, self.needs[node.name].elements) for node in tables)
 
     def least_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the elements that passes over `batch` samples must touch: weights, min(rows, tokens) of tables, in, out."""
+        """Return the elements that a pass over `batch` samples must touch.
+
+        Weights, min(rows, tokens) of tables, the cache of earlier tokens, input and output.
+        """
         samples = np.asarray(batch, dtype=float)
-        each = self.input_needs + self.output_elements
+        each = self.input_needs + self.output_elements + self.least_cache
         touched = [self.least_weights + each * samples]
         touched += [np.minimum(t.table_rows, samples * t.lookups * share) * t.table_width for t, share in self.tables]
         return np.asarray(np.sum(touched, axis=0), dtype=float)
@@ -254,13 +299,14 @@ def _needs(graph: _Graph) -> dict[str, Need]:
     Where several operators read a result, the largest of their demands is certain; their union may be more.
     """
     needs = dict.fromkeys([*graph.inputs, *graph.nodes], Need(0.0, 0.0))
-    needs[graph.last] = Need(1.0, 1.0)
+    needs[graph.last] = Need(1.0, 1.0, last=True)
     for node in reversed(graph.nodes.values()):
         shapes = [graph.nodes[s].shape if s in graph.nodes else graph.inputs[s] for s in node.inputs]
-        demand = node.operator.demand(needs[node.name], shapes, node.shape, graph.sizes)
-        for source in node.inputs:
+        demands = node.operator.demands(needs[node.name], shapes, node.shape, graph.sizes)
+        for source, demand in zip(node.inputs, demands, strict=True):
             before = needs[source]
-            needs[source] = Need(max(before.rows, demand.rows), max(before.elements, demand.elements))
+            last = before.last or demand.last
+            needs[source] = Need(max(before.rows, demand.rows), max(before.elements, demand.elements), last)
     return needs
 
 

@@ -21,6 +21,7 @@ from . import _compiled as forms
 from .errors import DomainError
 from .machine import Machine
 from .network import Network
+from .ops.base import Cost
 
 KNEE_SHARE: Final = 0.9
 _ROUNDING: Final = 1e-12
@@ -164,8 +165,11 @@ class RoofCurve:
         return float(-compute[memory <= compute].sum() / np.maximum(compute, memory).sum())
 
 
-def roof_curve(network: Network, machine: Machine) -> RoofCurve:
+def roof_curve(network: Network, machine: Machine, batch: float = math.inf) -> RoofCurve:
     """Return the plain roof of a network on a machine: fused kernels, every byte from memory.
+
+    Of experts it reads those that a pass of `batch` samples touches, which are all of them for large ones; their number is no
+    line in the batch, so that elsewhere the curve is off where it counts too many or too few.
 
     Raises DomainError when the chip's bandwidth is not published.
     """
@@ -175,11 +179,16 @@ def roof_curve(network: Network, machine: Machine) -> RoofCurve:
     return RoofCurve(
         names=tuple(kernel.name for kernel in network.kernels),
         work=np.array([cost.work for cost in costs], dtype=float),
-        traffic_once=np.array([cost.weights for cost in costs], dtype=float) * machine.element_bytes,
+        traffic_once=np.array([_read(cost, batch) for cost in costs], dtype=float) * machine.element_bytes,
         traffic_each=np.array([cost.inputs + cost.outputs for cost in costs], dtype=float) * machine.element_bytes,
         peak=machine.peak,
         bandwidth=machine.bandwidth,
     )
+
+
+def _read(cost: Cost, batch: float) -> float:
+    """Return the weight elements that a pass of `batch` samples reads."""
+    return cost.weights * float(forms.experts_read(batch=batch, routed=cost.routed, tokens=cost.tokens))
 
 
 def overtakes(first: RoofCurve, second: RoofCurve) -> tuple[float, ...]:

@@ -15,11 +15,12 @@ errors units expressions symbols winograd
 quantity closed_form
 roofline kernels cache energy quantization
 accelerator calibration measurement
-ops.base ops.attention ops.image ops.matrix ops.movement ops.pointwise ops.__init__
+ops.base ops.attention ops.experts ops.image ops.matrix ops.movement ops.pointwise ops.__init__
 blocks.base blocks.convolutional blocks.transformer blocks.__init__
 workload
+_compiled
 network
-codegen _compiled machine single compiled solve
+codegen machine single compiled solve
 documents checks
 catalog
 predict

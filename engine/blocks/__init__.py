@@ -15,7 +15,14 @@ from .convolutional import (
     InvertedResidual,
     SeparableConv,
 )
-from .transformer import DecoderBlock, EncoderBlock, GatedDecoderBlock, PreNormEncoderBlock
+from .transformer import (
+    CrossDecoderBlock,
+    DecoderBlock,
+    EncoderBlock,
+    GatedDecoderBlock,
+    LatentDecoderBlock,
+    PreNormEncoderBlock,
+)
 
 AnyBlock = (
     ConvNorm
@@ -33,5 +40,7 @@ AnyBlock = (
     | PreNormEncoderBlock
     | DecoderBlock
     | GatedDecoderBlock
+    | LatentDecoderBlock
+    | CrossDecoderBlock
 )
 """Every block that a graph may name."""

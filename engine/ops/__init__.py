@@ -5,21 +5,27 @@ A module for each family; `AnyOperator` is every operator that a graph may name.
 
 from __future__ import annotations
 
-from .attention import Attention
+from .attention import Attention, CrossAttention, LatentAttention
+from .experts import Combine, ExpertLinear
 from .image import Conv2d, GlobalPool, Pool, Upsample
 from .matrix import Linear, MatMul
 from .movement import Concat, Embedding, FlattenSpatial, Prepend, Reshape, Slice
-from .pointwise import Activation, BatchNorm, Elementwise, Gate, LayerNorm, Positions, Softmax
+from .pointwise import Activation, BatchNorm, Elementwise, Gate, HeadNorm, LayerNorm, Positions, Softmax
 
 AnyOperator = (
     Conv2d
     | Linear
     | MatMul
     | Attention
+    | LatentAttention
+    | CrossAttention
+    | ExpertLinear
+    | Combine
     | Pool
     | GlobalPool
     | BatchNorm
     | LayerNorm
+    | HeadNorm
     | Softmax
     | Activation
     | Elementwise

@@ -22,6 +22,8 @@ from ..quantity import Integral, Model, NodeName, Tuple
 Shape = tuple[int, ...]
 Dim = Annotated[int, Field(ge=1, le=10**12), Integral] | Annotated[str, Field(min_length=1)]
 """A dimension: a number, or an expression of the workload's sizes."""
+Tokens = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0), Integral]
+"""A count that may be 0, such as the tokens of a cache."""
 
 FLOP_PER_MAC: Final = 2
 MAX_DIMENSION: Final = 10**12
@@ -81,6 +83,9 @@ class Cost:
 
     `rows`, `columns`, `channels` x `taps` are M (of one sample), N and K of `groups` matrix products; `shared` says that all
     samples use the same weights, so that the batch lengthens M; otherwise it multiplies the products.
+
+    Where tokens choose among experts, `groups` and `weights` are those of all experts, `rows` is the mean of one expert, and
+    each of `tokens` of a sample reads the share `routed` of the weights.
     """
 
     kind: KernelKind
@@ -88,12 +93,17 @@ class Cost:
     work_min: float = 0.0  # FLOP per sample that any algorithm needs
     work_done: float = 0.0  # FLOP per sample of the algorithm that runs
     parameters: float = 0.0  # elements stored
-    weights: float = 0.0  # elements read once per pass, however large the batch
+    weights: float = 0.0  # elements read once per pass, however large the batch; of experts, those of all
+    routed: float = 1.0  # share of the weights that one token reads
+    tokens: float = 1.0  # tokens of a sample that choose experts
     lookups: float = 0.0  # rows read per sample from a table of `table_rows` x `table_width`
     table_rows: float = 0.0
     table_width: float = 0.0
     inputs: float = 0.0  # activation elements read per sample
     outputs: float = 0.0  # activation elements written per sample
+    cache_read: float = 0.0  # elements of earlier tokens read per sample; they are among the inputs
+    cache_held: float = 0.0  # elements that stay in memory for later tokens after the pass, per sample
+    cache_token: float = 0.0  # elements that one more token adds to them
     rows: float = 1.0
     columns: float = 1.0
     channels: float = 1.0
@@ -117,10 +127,14 @@ def matrix_product(rows: int, columns: int, contraction: int) -> Cost:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """How much of a result the network's output depends on, at the least: its share of rows (first axis), and of elements."""
+    """How much of a result the network's output depends on, at the least: its share of rows (first axis), and of elements.
+
+    `last` says that the last row is among the rows.
+    """
 
     rows: float
     elements: float
+    last: bool = False
 
 
 class Operator(Model):
@@ -155,7 +169,11 @@ class Operator(Model):
 
     def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
         """Return how much of each input `need` of the result depends on, at the least: by default the same rows, whole."""
-        return Need(need.rows, need.rows)
+        return Need(need.rows, need.rows, need.last)
+
+    def demands(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Sequence[Need]:
+        """Return the same for each input, where they differ."""
+        return [self.demand(need, inputs, output, sizes)] * len(inputs)
 
     def least_work(self, cost: Cost, need: Need) -> float:
         """Return the arithmetic that any algorithm needs for `need` of the result [FLOP per sample]."""
@@ -164,6 +182,19 @@ class Operator(Model):
     def least_weights(self, cost: Cost, output: Shape, need: Need) -> float:
         """Return the weight elements that must be read for `need` of the result."""
         return cost.weights * need.elements
+
+    def least_cache(self, cost: Cost, need: Need) -> float:
+        """Return the elements of the cache of earlier tokens that must be read for `need` of the result."""
+        return cost.cache_read * float(need.elements > 0)
+
+
+def count_of(count: int | str, sizes: Mapping[str, int]) -> int:
+    """Return a count that may be 0, its expression evaluated over `sizes`.
+
+    >>> count_of("context", {"context": 0})
+    0
+    """
+    return count if isinstance(count, int) else size_of(f"({count}) + 1", sizes) - 1
 
 
 def elements_of(*shapes: Shape) -> float:

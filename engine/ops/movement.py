@@ -67,23 +67,38 @@ class Reshape(Operator):
 
 
 class Slice(Operator):
-    """The first `keep` rows of the first axis, as a view: the class token of BERT, the last token of a decoder."""
+    """The first `keep` rows, or with `end` the last, as a view: the class token of BERT, the last token of a prompt.
+
+    `axis` "last" keeps features instead of rows.
+    """
 
     op: Literal["slice"]
     keep: Dim = 1
+    end: bool = False
+    axis: Literal["first", "last"] = "first"
     drop_axis: Annotated[bool, Field(description="leave the first axis out when one row is kept")] = False
 
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
-        """Return the input's shape with `keep` rows."""
-        keep = size_of(self.keep, sizes)
-        if keep > inputs[0][0]:
-            raise GraphError(f"slice cannot keep {keep} of {inputs[0][0]} rows")
-        return inputs[0][1:] if self.drop_axis and keep == 1 else (keep, *inputs[0][1:])
+        """Return the input's shape with `keep` rows, or features."""
+        keep, shape = size_of(self.keep, sizes), inputs[0]
+        if self.axis == "last":
+            return (*shape[:-1], self._kept(keep, shape[-1], "features"))
+        kept = self._kept(keep, shape[0], "rows")
+        return shape[1:] if self.drop_axis and kept == 1 else (kept, *shape[1:])
+
+    def _kept(self, keep: int, extent: int, what: str) -> int:
+        if keep > extent:
+            raise GraphError(f"slice cannot keep {keep} of {extent} {what}")
+        return keep
 
     def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
-        """Return the rows that are kept."""
-        kept = size_of(self.keep, sizes) / inputs[0][0] * float(need.elements == 1)
-        return Need(kept, kept)
+        """Return the rows or features that are kept."""
+        keep = size_of(self.keep, sizes)
+        if self.axis == "last":
+            share = need.elements * keep / inputs[0][-1]
+            return Need(need.rows, share, need.last) if len(output) > 1 else Need(share, share)
+        kept = keep / inputs[0][0] * float(need.elements == 1)
+        return Need(kept, kept, kept == 1 or (self.end and kept > 0))
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return nothing: a view is free."""
@@ -127,7 +142,8 @@ class Prepend(Operator):
     def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
         """Return what is left of the need when the learned rows are the first to serve it."""
         rows, learned = inputs[0][0], output[0] - inputs[0][0]
-        return Need(*(max(0.0, share * output[0] - learned) / rows for share in (need.rows, need.elements)))
+        some, elements = (max(0.0, share * output[0] - learned) / rows for share in (need.rows, need.elements))
+        return Need(some, elements)
 
     def least_weights(self, cost: Cost, output: Shape, need: Need) -> float:
         """Return all where all of the result is needed, else nothing: the input may serve the need."""

@@ -8,10 +8,12 @@ from typing import ClassVar, Literal
 from ..errors import GraphError
 from .base import (
     Cost,
+    Dim,
     Need,
     Operator,
     Shape,
     elements_of,
+    size_of,
 )
 
 
@@ -55,6 +57,27 @@ class LayerNorm(Operator):
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return the traffic, and one or two parameters per feature."""
         weights = inputs[0][-1] * (1 if self.scale_only else 2)
+        return Cost(
+            kind="memory", parameters=weights, weights=weights, inputs=elements_of(inputs[0]), outputs=elements_of(output)
+        )
+
+
+class HeadNorm(Operator):
+    """RMS norms of queries and of keys over the features of each head, in tokens x (heads + 2*kv_heads)*head_dim."""
+
+    op: Literal["head_norm"]
+    head_dim: Dim
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the input's shape."""
+        head_dim = size_of(self.head_dim, sizes)
+        if inputs[0][-1] % head_dim:
+            raise GraphError(f"head_norm takes heads of {head_dim} features, not {inputs[0]}")
+        return inputs[0]
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic, and a parameter for each feature of a head, once for queries and once for keys."""
+        weights = 2 * size_of(self.head_dim, sizes)
         return Cost(
             kind="memory", parameters=weights, weights=weights, inputs=elements_of(inputs[0]), outputs=elements_of(output)
         )
