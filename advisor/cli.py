@@ -14,17 +14,31 @@ import typer
 
 from engine.errors import RoofwiseError, SpecError
 
-from .commands import accuracy, advise, calibrate, claims, derive, insights, list_specs, predict, show, sweep, validate
+from .commands import (
+    accuracy,
+    advise,
+    calibrate,
+    claims,
+    derive,
+    import_hf,
+    insights,
+    list_specs,
+    predict,
+    show,
+    sweep,
+    validate,
+)
 from .options import FAULTY
 
 WIDTH: Final = 100
 
-app = typer.Typer(
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
-)
+_SETTINGS: Final[dict[str, Any]] = {
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+}
+app = typer.Typer(add_completion=True, **_SETTINGS)
+importers = typer.Typer(help="Turn a model that you have into a workload.", no_args_is_help=True, **_SETTINGS)
 app.callback(invoke_without_command=True, help=advise.HELP)(advise.command)
 app.command("predict")(predict.command)
 app.command("sweep")(sweep.command)
@@ -36,6 +50,8 @@ app.command("calibrate")(calibrate.command)
 app.command("accuracy")(accuracy.command)
 app.command("insights")(insights.command)
 app.command("claims")(claims.command)
+importers.command("hf")(import_hf.command)
+app.add_typer(importers, name="import")
 
 
 _UsageError: Final[type[Any]] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

@@ -126,6 +126,13 @@ def names(texts: Iterable[str], valid: Iterable[str], what: str) -> tuple[str, .
     return tuple(texts)
 
 
+def identifier(text: str) -> str:
+    """Return the id of a spec, or nothing for none. Raises RequestError for a text that is no id."""
+    if text and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,79}", text):
+        raise RequestError(f"{text[:60]!r} is no id; write small letters, digits, and . _ - between them, at most 80")
+    return text
+
+
 def choice(option: str, value: str, valid: Sequence[str]) -> None:
     """Raise RequestError where the value of an option is none of the valid ones."""
     if value not in valid:

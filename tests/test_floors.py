@@ -30,6 +30,7 @@ ADVISOR = """
 __init__ requirements facts chip_facts report.__init__ report.layout report.spec report.live
 rule check claim
 inputs validation browse
+importers.__init__ importers.config importers.graphs importers.decoders importers.encoders importers.hf
 candidate
 exclusion
 recommend sweep judge insight
@@ -39,8 +40,8 @@ lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables la
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
 schemas report.sweep report.claims report.accuracy report.plot report.calibration
 output options
-commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.derive commands.insights
-commands.list_specs commands.predict commands.show commands.sweep commands.validate
+commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.derive commands.import_hf
+commands.insights commands.list_specs commands.predict commands.show commands.sweep commands.validate
 cli
 """
 FLOORS = {"engine": ENGINE.split(), "advisor": ADVISOR.split()}

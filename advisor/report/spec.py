@@ -16,6 +16,9 @@ _INDENT: Final = "  "
 _FIRST: Final = ("operator", "format", "software", "fused", "rotations", "launch", "reference_clock", "clocked", "host")
 """What stands first in an object, whatever the order of the model's fields: what it is about, then times."""
 
+_NODE: Final = ("op", "name", "inputs")
+"""What stands first in a line of a graph."""
+
 
 def spec_text(spec: Model) -> str:
     """Return a spec as JSON in the style of ours.
@@ -83,6 +86,7 @@ def _quantity(value: Mapping[str, Any], digits: int) -> str:
 def _flat(value: Any) -> str:
     """Return a value on one line; a whole number has no decimals."""
     if isinstance(value, dict):
+        value = {name: value[name] for name in (*_NODE, *value) if name in value}
         return "{" + ", ".join(f"{json.dumps(name)}: {_flat(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flat, value)) + "]"

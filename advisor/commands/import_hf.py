@@ -1,0 +1,72 @@
+"""`advise import hf`: a workload from a Hugging Face configuration."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import inputs, output
+
+
+def command(
+    config: Annotated[str, typer.Argument(help="The config.json of a model, or - for standard input.", metavar="CONFIG")],
+    phase: Annotated[
+        str,
+        typer.Option(
+            help="prefill: a pass over a prompt. decode: one step of generation, a token after a context. The graph is the "
+            "same, the default sizes differ.",
+            metavar="WORD",
+        ),
+    ] = "prefill",
+    logits: Annotated[
+        str, typer.Option(help="Of which tokens logits are computed: last, as runtimes do, or all.", metavar="WORD")
+    ] = "last",
+    identifier: Annotated[str, typer.Option("--id", help="The id of the spec.", metavar="ID")] = "",
+    name: Annotated[str, typer.Option(help="The name of the model.", metavar="TEXT")] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Write the spec to a file; else it is printed, and the summary to stderr.", metavar="FILE"
+        ),
+    ] = None,
+) -> None:
+    """Turn the config.json of a Hugging Face model into a workload.
+
+    Nothing is downloaded. The summary says what was not read.
+
+    \b
+    advise import hf Llama-3.1-8B/config.json -o my-specs/workloads/llama-3.1-8b.json
+    advise --specs my-specs --model llama-3.1-8b --seq-len 1 --size context=4096 --latency 20ms
+    """
+    from ..importers import hf  # noqa: PLC0415
+
+    faults = inputs.Faults()
+    faults.take("--phase", lambda: inputs.names([phase], ("prefill", "decode"), "phase"), None)
+    faults.take("--logits", lambda: inputs.names([logits], ("last", "all"), "choice of logits"), None)
+    faults.take("--id", lambda: inputs.identifier(identifier), "")
+    faults.check()
+    chosen: dict[str, Any] = {"phase": phase, "logits": logits, "identifier": identifier, "name": name[:200]}
+    made = hf.imported(_text(config, hf.MAX_BYTES), config, **chosen)
+    output.write(made.text, out)
+    width = max(len(label) for label, _ in hf.summary(made))
+    told = "".join(f"{label:{width}}  {text}\n" for label, text in hf.summary(made))
+    output.write(told, None) if out is not None else typer.echo(told, err=True, nl=False)
+
+
+def _text(config: str, most: int) -> str:
+    """Return the text of a configuration, no more of it than one byte beyond `most`."""
+    try:
+        if config == "-":
+            data = sys.stdin.buffer.read(most + 1)
+        else:
+            with Path(config).open("rb") as file:
+                data = file.read(most + 1)
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise inputs.RequestError(f"{config[:200]}: byte {error.start} is not UTF-8; give JSON in UTF-8") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise inputs.RequestError(f"{config[:200]}: {reason}; give a file, or - for standard input") from error

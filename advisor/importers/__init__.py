@@ -1,0 +1,1 @@
+"""Importers: from a model that somebody has to a workload spec."""
