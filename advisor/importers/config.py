@@ -42,13 +42,15 @@ _REQUIRED: Final = object()
 class Config:
     """The fields of one configuration, and what was found wrong with them."""
 
-    def __init__(self, document: Document, inside: str | None = None) -> None:
-        """Read the fields of a document, or of the object `inside` it."""
+    def __init__(self, document: Document, inside: str | None = None, defaults: Mapping[str, Any] | None = None) -> None:
+        """Read the fields of a document, or of the object `inside` it; `defaults` stand for fields that are not there."""
         self.document = document
         self.path: tuple[str, ...] = () if inside is None else (inside,)
-        self.data: Mapping[str, Any] = document.data if inside is None else document.data[inside]
+        stated = document.data if inside is None else document.data[inside]
+        self.data: Mapping[str, Any] = {**(defaults or {}), **stated}
         self.faults: list[Fault] = []
-        self.notes: list[str] = []
+        taken = [f"{name} {value}" for name, value in (defaults or {}).items() if name not in stated]
+        self.notes: list[str] = [f"not stated, so as its class has it: {', '.join(taken)}"] if taken else []
         self._read: set[str] = set()
 
     def fault(self, name: str, expected: str, found: str = "") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from .config import Config
@@ -279,6 +279,13 @@ def gpt_neox(_kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
     return _language(config, width, stacked([line] * layers, [None] * layers), phase, logits, tied=False, norm={})
 
 
+_GEMMA3: Final = {
+    "vocab_size": 262208, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+    "max_position_embeddings": 131072,
+}  # fmt: skip
+"""What configurations of Gemma 3 leave out, as the class of their text_config in transformers 5.24 has it."""
+
+
 def gemma3(_kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
     """Return the language model of a Gemma 3 that also reads images."""
     if not isinstance(config.data.get("text_config"), dict):
@@ -286,8 +293,7 @@ def gemma3(_kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
         config.check()
     config.used("text_config", "mm_tokens_per_image", "boi_token_index", "eoi_token_index", "image_token_index")
     config.note("vision_config", "the encoder of images is left out: work and parameters are those of the language model")
-    inner = Config(config.document, "text_config")
+    inner = Config(config.document, "text_config", _GEMMA3)
     model = gated("gemma3_text", inner, phase, logits)
-    config.faults += inner.faults
     config.notes += [*inner.notes, *(f"text_config: {name}: not read" for name in inner.unread())]
-    return replace(model)
+    return model

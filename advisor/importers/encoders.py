@@ -152,7 +152,7 @@ def whisper(_kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
     config.used("num_hidden_layers")
     model = Language(
         vocabulary=config.whole("vocab_size"), width=width, positions=positions, learned=positions, norm={},
-        layers=[{**decoder, **encoded, "encoded_tokens": tokens, "context": "context"}],
+        layers=[{**decoder, "key_bias": False, **encoded, "encoded_tokens": tokens, "context": "context"}],
         tied=config.flag("tie_word_embeddings", default=True), prompt=_PROMPT,
     )  # fmt: skip
     bins = config.whole("num_mel_bins")
@@ -166,7 +166,6 @@ def whisper(_kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
         not_modelled=[
             NO_SAMPLING,
             "the spectrogram",
-            "projections to keys have no bias, which is counted here: 0.01 % of the parameters",
             *([] if sound else ["the encoder, and the projection of its result to keys and values: another pass has them"]),
         ],
     )
@@ -182,6 +181,6 @@ def _sound(width: int, encoder: Line) -> list[Line]:
         {"op": "activation", "name": "halved_gelu", "function": "gelu"},
         {"op": "flatten_spatial", "name": "sound_tokens"},
         {"op": "positions", "name": "sound_positions"},
-        {**encoder, "name": "encoder_layer"},
+        {**encoder, "name": "encoder_layer", "key_bias": False},
         {"op": "layer_norm", "name": "encoded"},
     ]

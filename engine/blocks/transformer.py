@@ -21,7 +21,7 @@ from .base import ActivationName, Block, Chain
 class _Transformer(Block):
     """What encoder and decoder blocks share: attention and a feed-forward network, each with a residual.
 
-    A head has `head_dim` features, without it the width over the heads.
+    A head has `head_dim` features, without it the width over the heads. Without `key_bias` the keys alone have no bias.
     """
 
     bias: ClassVar[bool] = True
@@ -34,6 +34,7 @@ class _Transformer(Block):
     head_dim: Dim | None = None
     intermediate: Dim
     activation: ActivationName = "gelu"
+    key_bias: bool = True
 
     def _head_dim(self, width: int, sizes: Mapping[str, int]) -> int:
         if self.head_dim is not None:
@@ -50,11 +51,16 @@ class _Transformer(Block):
     def _attended(self, chain: Chain, source: str, sizes: Mapping[str, int], width: int, **fields: Any) -> str:
         head_dim, heads = self._head_dim(width, sizes), size_of(self.heads, sizes)
         kv_heads = heads if self.kv_heads is None else size_of(self.kv_heads, sizes)
-        self._project(chain, source, head_dim, heads + 2 * kv_heads)
+        self._project(chain, source, head_dim, heads, kv_heads)
         return chain.add("attention", Attention, op="attention", heads=heads, kv_heads=kv_heads, **fields)
 
-    def _project(self, chain: Chain, source: str, head_dim: int, heads: int) -> str:
-        return self._linear(chain, "qkv", head_dim * heads, source)
+    def _project(self, chain: Chain, source: str, head_dim: int, heads: int, kv_heads: int) -> str:
+        return self._keyed(chain, "qkv", head_dim * (heads + 2 * kv_heads), head_dim * kv_heads, source)
+
+    def _keyed(self, chain: Chain, suffix: str, features: int, keys: int, source: str) -> str:
+        """Append a projection of which `keys` features are keys; return its name."""
+        fields: dict[str, Any] = {"op": "linear", "out_features": features, "bias": self.bias}
+        return chain.add(suffix, Linear, source, unbiased=0 if self.key_bias else keys, **fields)
 
     def _feed_forward(self, chain: Chain, source: str, shape: Shape) -> str:
         self._linear(chain, "ffn_in", self.intermediate, source)
@@ -172,7 +178,7 @@ class CrossDecoderBlock(_Decoder):
         normed = self._norm(chain, "cross_norm", source)
         inputs = [self._linear(chain, "cross_query", width, normed)]
         if self.encoded is not None:
-            inputs.append(self._linear(chain, "cross_kv", 2 * width, self.encoded))
+            inputs.append(self._keyed(chain, "cross_kv", 2 * width, width, self.encoded))
         chain.add(
             "cross_attention", CrossAttention, *inputs, op="cross_attention", heads=self.heads,
             encoded_tokens=self.encoded_tokens, context=self.context,
@@ -242,9 +248,9 @@ class GatedDecoderBlock(_Gated):
     head_norm: bool = False
     post_norm: bool = False
 
-    def _project(self, chain: Chain, source: str, head_dim: int, heads: int) -> str:
-        bias = self.qkv_bias or self.attention_bias
-        projected = chain.add("qkv", Linear, source, op="linear", out_features=head_dim * heads, bias=bias)
+    def _project(self, chain: Chain, source: str, head_dim: int, heads: int, kv_heads: int) -> str:
+        features, bias = head_dim * (heads + 2 * kv_heads), self.qkv_bias or self.attention_bias
+        projected = chain.add("qkv", Linear, source, op="linear", out_features=features, bias=bias)
         return chain.add("head_norm", HeadNorm, op="head_norm", head_dim=head_dim) if self.head_norm else projected
 
     def _attend(self, chain: Chain, source: str, shape: Shape, sizes: Mapping[str, int], **fields: Any) -> str:

@@ -15,6 +15,8 @@ from .base import (
     Need,
     Operator,
     Shape,
+    Tokens,
+    count_of,
     elements_of,
     size_of,
 )
@@ -23,13 +25,15 @@ from .base import (
 class Linear(Operator):
     """A fully connected layer on the last axis: M = all other axes, K = in, N = out features.
 
-    `tied_to` names the embedding whose table serves as its weights, so that they are stored once.
+    `tied_to` names the embedding whose table serves as its weights, so that they are stored once; `unbiased` of the out
+    features have no bias where the others have one.
     """
 
     carries: ClassVar[bool] = True
     op: Literal["linear"]
     out_features: Dim
     bias: bool = True
+    unbiased: Tokens = 0
     tied_to: NodeName | None = None
 
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
@@ -39,11 +43,12 @@ class Linear(Operator):
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return W = 2*M*N*K."""
         rows, channels, columns = math.prod(inputs[0][:-1]), inputs[0][-1], output[-1]
-        weights = channels * columns + (columns if self.bias else 0)
+        biases = max(columns - count_of(self.unbiased, sizes), 0) if self.bias else 0
+        weights = channels * columns + biases
         work = float(FLOP_PER_MAC * rows * columns * channels)
         return Cost(
             kind="gemm", work=work, work_min=work, work_done=work,
-            parameters=columns if self.tied_to and self.bias else 0 if self.tied_to else weights, weights=weights,
+            parameters=biases if self.tied_to else weights, weights=weights,
             inputs=elements_of(inputs[0]), outputs=elements_of(output), rows=rows, columns=columns, channels=channels,
         )  # fmt: skip
 
