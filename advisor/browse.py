@@ -71,6 +71,9 @@ def totals(network: Network) -> dict[str, float]:
         "macs_per_sample": network.work / 2,
         "work_flop_per_sample": network.work,
         "parameters": network.parameters,
+        "active_parameters": network.active_parameters,
+        "cache_elements_per_token": network.cache_elements_per_token,
+        "cache_elements_per_sample": network.cache_elements,
         "kernels": len(network.kernels),
         "peak_activation_elements_per_sample": network.peak_activation_elements,
     }
@@ -99,7 +102,10 @@ _UNITS: Final = {
     "work_flop_per_sample": ("work", "work"),
 }
 _HEADINGS: Final = {"ridge_point_flop_per_byte": "ridge FLOP/B"}
-_HIDDEN: Final = ("ours", "when", "macs_per_sample", "peak_activation_elements_per_sample", "peak_dtype", "confidence")
+_HIDDEN: Final = (
+    "ours", "when", "macs_per_sample", "peak_activation_elements_per_sample", "peak_dtype", "confidence", "active_parameters",
+    "cache_elements_per_token", "cache_elements_per_sample",
+)  # fmt: skip
 
 
 def list_text(rows: Rows) -> str:
@@ -317,17 +323,36 @@ def _workload_text(workload: Workload) -> str:
     sizes = ", ".join(f"{name} {value}" for name, value in network.sizes.items())
     facts = [
         f"{workload.name} ({workload.id}), {workload.task}; sizes: {sizes or 'fixed'}",
-        f"{significant(network.work / 2e9, 6)} GMAC per sample, {network.parameters:,.0f} parameters",
+        f"{significant(network.work / 2e9, 6)} GMAC per sample, {network.parameters:,.0f} parameters{_active(network)}",
         f"{len(network.kernels)} kernels of {len(network.nodes)} operators, "  # noqa: ISC004 - one sentence
         f"{network.peak_activation_elements:,.0f} live activation elements at most",
+        *_cached(network),
     ]
     return "\n".join([*facts, "", *table(rows, (False, False, *[True] * 7))]) + "\n"
 
 
+def _active(network: Network) -> str:
+    active = network.active_parameters
+    return "" if active == network.parameters else f", of which {active:,.0f} serve a token"
+
+
+def _cached(network: Network) -> list[str]:
+    """Return what the cache of keys and values holds, where there is one."""
+    if not network.cache_elements:
+        return []
+    each, held = network.cache_elements_per_token, network.cache_elements
+    return [f"cache of keys and values: {each:,.0f} elements per token, {held:,.0f} of a sample at these sizes"]
+
+
 def _operator_row(one: Mapping[str, Any]) -> tuple[str, ...]:
-    product = [f"{one[key]:,.0f}" for key in ("rows", "columns", "contraction", "groups")]
+    product = [_count(one[key]) for key in ("rows", "columns", "contraction", "groups")]
     elements = [f"{one[key]:,.0f}" for key in ("weight_elements", "activation_elements_per_sample")]
     return one["name"], one["kind"], *product, significant(one["work_flop_per_sample"] / 1e6), *elements
+
+
+def _count(value: float) -> str:
+    """Return a count; the mean rows of one expert may be no whole number."""
+    return f"{value:,.0f}" if float(value).is_integer() else significant(value)
 
 
 def outcome_text(outcome: Outcome) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final
 
 from engine.documents import Document
-from engine.errors import Fault, SpecError, closest
+from engine.errors import Fault, SpecError
 
 LARGEST: Final = 10**9
+_NEAR: Final = 0.85
+"""How alike a field must be to be the misspelling of another: many fields are alike and mean different things."""
 _SHOWN: Final = 60
 """Characters of a faulty value that a message shows."""
 _TRAINING_AND_THE_LIKE: Final = """
@@ -141,7 +144,7 @@ class Config:
             return self.data[named]
         if default is _REQUIRED:
             looked = f"; looked for {', '.join(names)}" if len(names) > 1 else ""
-            near = closest(names[0], [key for key in self.data if key not in self._read])
+            near = next(iter(get_close_matches(names[0], list(self.data), n=1, cutoff=_NEAR)), "")
             fault = self.document.fault(
                 (*self.path, names[0]), f"{names[0]!r} is missing", f"a value for it{looked}", near
             )  # fmt: skip

@@ -12,7 +12,7 @@ Phase = Literal["prefill", "decode"]
 Logits = Literal["last", "all"]
 
 TOKENS: Final = 2048
-"""Tokens of a prompt, or of the context of one step, without another wish."""
+"""Tokens of a prompt, or of the context of one step, which is at most half of the positions."""
 ROTARY: Final = "rotary positions: they ride on the projection before attention"
 NO_SAMPLING: Final = "sampling, and whatever stands before the tokens and behind the logits"
 
@@ -52,7 +52,7 @@ def language_sizes(model: Language, phase: Phase, logits: Logits) -> dict[str, t
     prompt = min(model.prompt, most)
     sizes = {
         "seq_len": (prompt if phase == "prefill" else 1, 1, most, "token"),
-        "context": (0 if phase == "prefill" else min(TOKENS, max(most - 1, 0)), 0, most, "token"),
+        "context": (0 if phase == "prefill" else min(TOKENS, most // 2), 0, most, "token"),
     }
     if model.head:
         sizes["logits"] = (1 if logits == "last" else most, 1, most, "token")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from .config import Config
 from .graphs import Logits, Model, Phase
 
 MAX_BYTES: Final = 1_000_000
+_MOST_NOTES: Final = 50
 Reader = Callable[[str, Config, Phase, Logits], Model]
 
 FAMILIES: Final[dict[str, Reader]] = {
@@ -91,10 +93,16 @@ def imported(
     model = FAMILIES[kind](kind, config, phase, logits)
     config.note("quantization_config", "the format of the weights is what --dtype asks for")
     config.check()
-    notes = (*config.notes, *(f"{field}: not read" for field in config.unread()))
-    called = name or _called(document, kind)
-    made = _made(model, document, kind, identifier or _slug(called, phase), called, notes)
-    return Imported(workload=_checked(made, document), kind=kind, notes=notes, text=spec_text(Workload.model_validate(made)))
+    notes = tuple(_plain(note) for note in (*config.notes, *(f"{field}: not read" for field in config.unread())))
+    called = _plain(name) or _called(document, kind)
+    made = _made(model, document, kind, identifier or _slug(called, phase), called, notes[:_MOST_NOTES])
+    workload = _checked(made, document)
+    return Imported(workload=workload, kind=kind, notes=notes[:_MOST_NOTES], text=spec_text(workload))
+
+
+def _plain(text: str) -> str:
+    """Return the first characters of a text that can be printed."""
+    return "".join(character for character in text if character.isprintable())[:200]
 
 
 def _document(text: str, file: str) -> Document:
@@ -135,8 +143,8 @@ def _called(document: Document, kind: str) -> str:
     path = PurePath(document.file)
     folder = path.parent.name if path.stem == "config" else path.stem
     for text in (PurePath(stated).name if isinstance(stated, str) else "", folder):
-        if re.search(r"[A-Za-z0-9]", text) and text != "-":
-            return "".join(character for character in text if character.isprintable())[:100]
+        if re.search(r"[A-Za-z0-9]", text):
+            return _plain(text)
     return kind
 
 
@@ -163,7 +171,7 @@ def _made(model: Model, document: Document, kind: str, identifier: str, called: 
         "inputs": dict(model.inputs),
         "graph": list(model.graph),
         "not_modelled": list(model.not_modelled),
-        "notes": list(notes)[:100],
+        "notes": list(notes),
     }
 
 
@@ -174,24 +182,18 @@ def _size(default: int, minimum: int, maximum: int, unit: str) -> dict[str, Any]
 def _source(document: Document, kind: str) -> str:
     digest = hashlib.sha256(document.text.encode("utf-8", "replace")).hexdigest()
     name = "standard input" if document.file == "-" else PurePath(document.file).name
-    architectures = document.data.get("architectures")
-    named = ", ".join(map(str, architectures))[:200] if isinstance(architectures, list) else ""
-    version = document.data.get("transformers_version")
-    parts = [
-        f"Hugging Face configuration {name[:200]}, sha256 {digest}",
-        *([named] if named else []),
-        f"model_type {kind}",
-        *([f"transformers {version[:40]}"] if isinstance(version, str) else []),
-    ]
-    return "; ".join("".join(c for c in part if c.isprintable()) for part in parts)
+    architectures, version = document.data.get("architectures"), document.data.get("transformers_version")
+    named = [", ".join(map(str, architectures))] if isinstance(architectures, list) and architectures else []
+    written = [f"transformers {version}"] if isinstance(version, str) else []
+    parts = [f"Hugging Face configuration {name}, sha256 {digest}", *named, f"model_type {kind}", *written]
+    return "; ".join(_plain(part) for part in parts)
 
 
 def _checked(made: Mapping[str, Any], document: Document) -> Workload:
-    """Return the workload after it was read again, as if it were a file. Raises SpecError where it is none."""
-    text = spec_text(Workload.model_validate(made))
-    workload, faults = load_document(read_text(text, document.file), Workload)
+    """Return the workload, read as if it were a file. Raises SpecError where the fields of the configuration do not fit."""
+    workload, faults = load_document(read_text(json.dumps(made), document.file), Workload)
     if workload is None:
-        raise SpecError(faults)
+        raise SpecError(document.fault((), f"no network of these sizes: {fault.found}", fault.expected) for fault in faults)
     return workload
 
 
@@ -202,12 +204,17 @@ def summary(result: Imported) -> list[tuple[str, str]]:
     """Return what the model asks for, as labels and texts: parameters, arithmetic, cache, and what was not read."""
     network = build(result.workload)
     lines = [("model", f"{result.workload.id}: {result.workload.name} ({result.kind})"), ("parameters", _parameters(network))]
-    if "context" in network.sizes:
-        lines += [("work", _work_of_tokens(result.workload)), *_cache(network)]
+    if list(result.workload.inputs) == ["tokens"] and "context" in network.sizes:
+        lines.append(("work", _work_of_tokens(result.workload)))
     else:
-        sizes = ", ".join(f"{size} {value}" for size, value in network.sizes.items())
-        lines.append(("work", f"{significant(network.work / 1e9, 4)} GFLOP of a sample; sizes: {sizes}"))
+        lines.append(("work", f"{significant(network.work / 1e9, 4)} GFLOP of a sample with {_sizes(network)}"))
+    if network.cache_elements:
+        lines.append(("KV cache", _cache(network)))
     return [*lines, *(("note", note) for note in result.notes)]
+
+
+def _sizes(network: Network) -> str:
+    return ", ".join(f"{size} {value}" for size, value in network.sizes.items())
 
 
 def _parameters(network: Network) -> str:
@@ -218,8 +225,8 @@ def _parameters(network: Network) -> str:
 
 def work_of_tokens(workload: Workload) -> tuple[float, float]:
     """Return the arithmetic of one token without a context, and what one more token of context adds [FLOP]."""
-    alone, after, next_ = (build(workload, {"seq_len": 1, "context": context}).work for context in (0, 1, 2))
-    return alone, max(after - alone, next_ - after)
+    alone, after = (build(workload, {"seq_len": 1, "context": context}).work for context in (0, 1))
+    return alone, after - alone
 
 
 def _work_of_tokens(workload: Workload) -> str:
@@ -227,10 +234,9 @@ def _work_of_tokens(workload: Workload) -> str:
     return f"{significant(alone / 1e9, 4)} GFLOP for one token, and {significant(more / 1e6, 4)} MFLOP for each in its context"
 
 
-def _cache(network: Network) -> list[tuple[str, str]]:
+def _cache(network: Network) -> str:
     """Return the cache of one token in several number formats, and what a sample holds at the default sizes."""
     each = network.cache_elements_per_token
-    formats = ", ".join(f"{render(each * DTYPE_BYTES[dtype], 'size')} in {dtype}" for dtype in ("bf16", "fp8"))
+    formats = ", ".join(f"{each * DTYPE_BYTES[dtype]:,.0f} B in {dtype}" for dtype in ("bf16", "fp8"))
     held = render(network.cache_elements * DTYPE_BYTES["bf16"], "size")
-    sizes = ", ".join(f"{size} {value}" for size, value in network.sizes.items())
-    return [("KV cache", f"{each:,.0f} elements per token: {formats}; {held} in bf16 of a sample with {sizes}")]
+    return f"{each:,.0f} elements per token: {formats}; {held} in bf16 of a sample with {_sizes(network)}"
