@@ -38,7 +38,7 @@ _SETTINGS: Final[dict[str, Any]] = {
     "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 }
 app = typer.Typer(add_completion=True, **_SETTINGS)
-importers = typer.Typer(help="Turn a model that you have into a workload.", no_args_is_help=True, **_SETTINGS)
+importers = typer.Typer(help="Turn a model that you have into a workload.", **_SETTINGS)
 app.callback(invoke_without_command=True, help=advise.HELP)(advise.command)
 app.command("predict")(predict.command)
 app.command("sweep")(sweep.command)

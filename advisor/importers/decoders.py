@@ -70,17 +70,17 @@ def gated(kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
     config.used("hidden_act")
     config.must("use_bidirectional_attention", wanted=False, why="attention of all tokens to all is missing")
     lines, windows = _mixed(config, traits, line, layers), _windows(config, traits, layers)
-    config.check()
     return _language(config, width, stacked(lines, windows), phase, logits, tied=traits.tied)
 
 
 def _language(
-    config: Config, width: int, layers: list[Line], phase: Phase, logits: Logits, *, tied: bool, **fields: Any
-) -> Model:
-    """Return the model of layers with RMS norms and rotary positions."""
+    config: Config, width: int, layers: list[Line], phase: Phase, logits: Logits, *, tied: bool,
+    positions: int | None = None, **fields: Any,
+) -> Model:  # fmt: skip
+    """Return the model of layers; without learned positions they are rotary."""
     model = Language(
         vocabulary=config.whole("vocab_size"), width=width, layers=layers,
-        positions=config.whole("max_position_embeddings", "n_positions", "n_ctx"),
+        positions=config.whole("max_position_embeddings") if positions is None else positions,
         tied=config.flag("tie_word_embeddings", default=tied), head=_headed(config), **fields,
     )  # fmt: skip
     return language(model, phase, logits, rotary=model.learned is None)
@@ -202,7 +202,6 @@ def deepseek(_kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
     config.must("mlp_bias", wanted=False, why="biases of experts are missing")
     config.note("num_nextn_predict_layers", "layers that predict further tokens are left out, as in the published total")
     lines = _deepseek_layers(config, line, layers)
-    config.check()
     return _language(config, width, stacked(lines, [None] * layers), phase, logits, tied=False)
 
 
@@ -238,10 +237,10 @@ def gpt2(_kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
     config.must("add_cross_attention", wanted=False, why="an encoder's result to attend over is missing")
     positions = config.whole("n_positions", "n_ctx", "max_position_embeddings")
     config.used("n_ctx")
-    config.check()
     return _language(
-        config, width, stacked([line] * layers, [None] * layers), phase, logits, tied=True, learned=positions, norm={}
-    )
+        config, width, stacked([line] * layers, [None] * layers), phase, logits, tied=True,
+        positions=positions, learned=positions, norm={},
+    )  # fmt: skip
 
 
 _OPT_OFFSET: Final = 2
@@ -259,10 +258,9 @@ def opt(_kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
     config.must("word_embed_proj_dim", wanted=width, why="embeddings narrower than the layers are missing")
     positions = config.whole("max_position_embeddings")
     bare = config.flag("_remove_final_layer_norm", default=False)
-    config.check()
     return _language(
         config, width, stacked([line] * layers, [None] * layers), phase, logits, tied=True,
-        learned=positions + _OPT_OFFSET, norm=None if bare else {},
+        positions=positions, learned=positions + _OPT_OFFSET, norm=None if bare else {},
     )  # fmt: skip
 
 
@@ -275,7 +273,6 @@ def gpt_neox(_kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
         **({"parallel": True} if parallel else {}),
     )  # fmt: skip
     config.must("attention_bias", wanted=True, why="a decoder block without biases is missing")
-    config.check()
     return _language(config, width, stacked([line] * layers, [None] * layers), phase, logits, tied=False, norm={})
 
 

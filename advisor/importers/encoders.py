@@ -76,7 +76,6 @@ def bert(kind: str, config: Config, _phase: Phase, _logits: Logits) -> Model:
     config.used("pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type")
     config.used("directionality", "tie_word_embeddings")
     config.must("chunk_size_feed_forward", wanted=0, why="a feed-forward network in chunks is missing")
-    config.check()
     pooled = kind == "bert" or not any(name.endswith("ForMaskedLM") for name in config.texts("architectures"))
     return _text_encoder(config, width, tables, layer, _pooler(width) if pooled else [])
 
@@ -87,7 +86,6 @@ def distilbert(_kind: str, config: Config, _phase: Phase, _logits: Logits) -> Mo
     layer = _layer(config, "encoder_block", width, "n_heads", "n_layers", "hidden_dim", "activation")
     tables = {"words": config.whole("vocab_size"), "positions": config.whole("max_position_embeddings")}
     config.used("sinusoidal_pos_embds", "tie_weights_", "tie_word_embeddings")
-    config.check()
     return _text_encoder(config, width, tables, layer, [])
 
 
@@ -103,7 +101,6 @@ def vit(_kind: str, config: Config, _phase: Phase, _logits: Logits) -> Model:
     if patch > image and not config.faults:
         config.fault("patch_size", f"at most the image of {image}")
     ending = _image_ending(config, width)
-    config.check()
     return Model(
         task="image classification",
         sizes={"image": (image, patch, max(image, 1024), "pixel")},
@@ -156,7 +153,6 @@ def whisper(_kind: str, config: Config, phase: Phase, logits: Logits) -> Model:
         tied=config.flag("tie_word_embeddings", default=True), prompt=_PROMPT,
     )  # fmt: skip
     bins = config.whole("num_mel_bins")
-    config.check()
     sound, graph = _sound(width, encoder) if phase == "prefill" else [], language_graph(model)
     return Model(
         task="speech recognition",

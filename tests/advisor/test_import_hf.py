@@ -377,7 +377,7 @@ def test_a_field_that_is_wrong_or_not_supported(name: str, fields: dict[str, Any
     [
         ('{"model_type": "t5"}', "'t5': positions relative to each other, and an encoder beside a decoder of that kind"),
         ('{"model_type": "mamba"}', "state-space layers, which is missing here"),
-        ('{"model_type": "lama"}', "did you mean llama?"),
+        ('{"model_type": "llamas"}', "did you mean llama?"),
         ('{"model_type": 5}', "expected one of llama, mistral, mixtral"),
         ("{}", "'model_type' is missing; expected one of llama"),
         ("[]", "a JSON list; expected an object"),
