@@ -118,7 +118,7 @@ class Attention(_Cached):
         tokens = inputs[0][0]
         keys = min(self._window(sizes) or tokens, tokens) / tokens if self.causal and need.rows < 1 else 1.0
         keys = max(keys, need.rows)
-        return Need(keys, ((total - heads) * keys + heads * need.rows) / total, need.last)
+        return Need(keys, min(keys, ((total - heads) * keys + heads * need.rows) / total), need.last)
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return W = 4*heads*head_dim*S*(S + context), at most the window; the mask leaves the pairs below it to W_min."""

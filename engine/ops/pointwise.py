@@ -75,6 +75,10 @@ class HeadNorm(Operator):
             raise GraphError(f"head_norm takes heads of {head_dim} features, not {inputs[0]}")
         return inputs[0]
 
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return the same elements; whole heads may be more."""
+        return need
+
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return the traffic, and a parameter for each feature of a head, once for queries and once for keys."""
         weights = 2 * size_of(self.head_dim, sizes)
