@@ -363,7 +363,8 @@ def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -
     read = float(_compiled.experts_read(batch=batch, routed=cost.routed, tokens=cost.tokens))
     return numbers | {
         "rows": cost.rows * (batch / read if cost.shared else 1), "groups": cost.groups * (read if cost.shared else batch),
-        "columns": cost.columns, "channels": cost.channels, "taps": cost.taps, "work": cost.work_done * batch,
+        "columns": cost.columns, "channels": cost.channels, "taps": cost.taps, "key_splits": cost.splits,
+        "work": cost.work_done * batch,
         "operand_bytes": machine.element_bytes, "weight_bytes": machine.element_bytes, "result_bytes": machine.element_bytes,
         "alignment": machine.tile_set.channel_alignment.si,
         "query_tile": machine.tile_set.query_tile.si, "weights": cost.weights * read * machine.element_bytes,

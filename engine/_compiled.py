@@ -123,10 +123,10 @@ def systolic_waves_s(*, array_columns: Any, array_rows: Any, channels: Any, colu
     return 2.0*array_columns*array_rows*units*np.ceil(rows/np.maximum(1.0, np.floor(units/(groups*x0*x1))))*np.ceil(groups*x0*x1/units)/peak
 
 
-def attention_s(*, channels: Any, groups: Any, peak: Any, query_tile: Any, rows: Any, softmax_work: Any, sustained: Any, units: Any, vector_peak: Any, work: Any) -> Any:
+def attention_s(*, channels: Any, groups: Any, key_splits: Any, peak: Any, query_tile: Any, rows: Any, softmax_work: Any, sustained: Any, units: Any, vector_peak: Any, work: Any) -> Any:
     """Fused attention in whole waves of query tiles: products, and the vector work of its scores. [s]"""
     x0 = np.minimum(query_tile, 16.0*np.ceil((1.0 / 16.0)*rows))
-    return units*x0*(work/(peak*sustained) + (1.0 / 4.0)*softmax_work*work/(channels*vector_peak))*np.ceil(groups*np.ceil(rows/x0)/units)/(groups*rows)
+    return units*x0*(work/(peak*sustained) + (1.0 / 4.0)*softmax_work*work/(channels*vector_peak))*np.ceil(groups*key_splits*np.ceil(rows/x0)/units)/(groups*key_splits*rows)
 
 
 def attention_padded_s(*, peak: Any, query_tile: Any, rows: Any, work: Any) -> Any:
@@ -135,10 +135,10 @@ def attention_padded_s(*, peak: Any, query_tile: Any, rows: Any, work: Any) -> A
     return work*x0*np.ceil(rows/x0)/(peak*rows)
 
 
-def attention_waves_s(*, groups: Any, peak: Any, query_tile: Any, rows: Any, units: Any, work: Any) -> Any:
+def attention_waves_s(*, groups: Any, key_splits: Any, peak: Any, query_tile: Any, rows: Any, units: Any, work: Any) -> Any:
     """The same at the peak, padded to whole query tiles and waves. [s]"""
     x0 = np.minimum(query_tile, 16.0*np.ceil((1.0 / 16.0)*rows))
-    return units*work*x0*np.ceil(groups*np.ceil(rows/x0)/units)/(groups*peak*rows)
+    return units*work*x0*np.ceil(groups*key_splits*np.ceil(rows/x0)/units)/(groups*key_splits*peak*rows)
 
 
 def launch_s(*, clock: Any, clock_reference: Any, clocked: Any, launch_fitted: Any) -> Any:

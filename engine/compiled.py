@@ -191,7 +191,7 @@ def _compute(kernels: Sequence[Cost], kind: Machine, k: Any, m: Any, b: Array) -
         "columns": k.columns, "channels": k.channels, "taps": k.taps, "peak": m.peak,
     }  # fmt: skip
     product = _tiled(size, kind.tile_set, m) if kind.form == "tiled" else _systolic(size, m)
-    fused = _attention(size, kind, m, plain * m.peak)
+    fused = _attention({**size, "key_splits": k.splits}, kind, m, plain * m.peak)
     names = ("padded", "waves", "full")
     return {"plain": plain} | {n: np.where(products, product[n], np.where(attention, fused[n], other[n])) for n in names}
 
@@ -233,7 +233,7 @@ def _systolic(size: Mapping[str, Any], m: Any) -> dict[str, Array]:
 
 def _attention(size: Mapping[str, Any], kind: Machine, m: Any, work: Array) -> dict[str, Array]:
     common = {"rows": size["rows"], "peak": m.peak, "query_tile": kind.tile_set.query_tile.si, "work": work}
-    waves = {**common, "groups": size["groups"], "units": m.units}
+    waves = {**common, "groups": size["groups"], "key_splits": size["key_splits"], "units": m.units}
     return {
         "full": forms.attention_s(
             **waves, sustained=m.attention, channels=size["channels"], softmax_work=m.softmax_work, vector_peak=m.vector_peak

@@ -34,6 +34,7 @@ from .symbols import (
     halvings,
     head_dim,
     heads,
+    key_splits,
     kv_heads,
     launch,
     launch_fitted,
@@ -111,7 +112,7 @@ _streamed = sp.ceiling(rows / _shares)
 _row_s = 2 * array_rows * array_columns * units / peak
 
 _query_tile = minimum(query_tile, 16 * sp.ceiling(rows / 16))
-_attention_tiles = groups * sp.ceiling(rows / _query_tile)
+_attention_tiles = groups * sp.ceiling(rows / _query_tile) * key_splits
 _attention_waves = sp.ceiling(_attention_tiles / units) * units / _attention_tiles
 _attention_padding = sp.ceiling(rows / _query_tile) * _query_tile / rows
 _scores = work / (4 * channels)

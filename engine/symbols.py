@@ -68,6 +68,7 @@ derating = _symbol("derating", "d_p", "slowdown of kernels longer than 1 ms", po
 array_rows = _symbol("array_rows", "r", "rows of a systolic array, along the contraction")
 array_columns = _symbol("array_columns", "c", "columns of a systolic array, along the outputs")
 query_tile = _symbol("query_tile", "t_q", "queries of an attention tile")
+key_splits = _symbol("key_splits", "S_k", "parts of the keys that attention walks side by side")
 head_dim = _symbol("head_dim", "D", "features of one attention head")
 softmax_work = _symbol("softmax_work", "w_s", "vector arithmetic of one attention score [FLOP]", positive=False)
 tile_efficiency = _symbol("tile_efficiency", r"\epsilon", "rate of an attention tile over that of one of twice the queries")

@@ -51,8 +51,9 @@ def command(
     chosen: dict[str, Any] = {"phase": phase, "logits": logits, "identifier": identifier, "name": name[:200]}
     made = hf.imported(_text(config, hf.MAX_BYTES), config, **chosen)
     output.write(made.text, out)
-    width = max(len(label) for label, _ in hf.summary(made))
-    told = "".join(f"{label:{width}}  {text}\n" for label, text in hf.summary(made))
+    lines = hf.summary(made)
+    width = max(len(label) for label, _ in lines)
+    told = "".join(f"{label:{width}}  {text}\n" for label, text in lines)
     output.write(told, None) if out is not None else typer.echo(told, err=True, nl=False)
 
 

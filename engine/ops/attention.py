@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from ..errors import GraphError
 from .base import (
@@ -20,7 +20,11 @@ from .base import (
     size_of,
 )
 
-_SOME: float = 1 - 1e-9
+_STEP: Final = 16
+"""Tokens of a pass up to which it is a step of generation, with kernels of its own: one tile of queries, keys in slices."""
+_SLICE: Final = 128
+"""Keys of one slice at least."""
+_SOME: Final = 1 - 1e-9
 """Share of a row below which a part of it is not needed."""
 
 
@@ -63,6 +67,15 @@ class _Cached(Operator):
         context = 0 if self.context is None else count_of(self.context, sizes)
         return _Span(tokens, context, tokens + context if window is None else window, causal)
 
+    def _tiles(self, span: _Span, heads: int, shared: int) -> dict[str, Any]:
+        """Return queries and groups of a kernel's tiles: in a step `shared` heads that read the same keys make one tile.
+
+        Source: Flash-Decoding (Dao, Haziza, Massa, Sizov, 2023), where the keys are walked in slices side by side.
+        """
+        if self.context is None or span.tokens > _STEP:
+            return {"rows": span.tokens, "groups": heads}
+        return {"rows": span.tokens * shared, "groups": heads / shared, "splits": max(1, span.last // _SLICE)}
+
     def unfused(self, cost: Cost) -> Cost:
         """Return the cost with the scores written and read twice, and query, key and value, and the result, copied."""
         scores, copies = 2 * cost.groups * cost.rows * cost.columns, 3 * cost.outputs
@@ -70,7 +83,7 @@ class _Cached(Operator):
 
     def _fewest_pairs(self, cost: Cost, need: Need, *, causal: bool) -> float:
         """Return the least pairs of query and key: under a mask the first queries have the fewest; the last may be needed."""
-        queries, context = cost.rows * need.elements, max(cost.columns - cost.rows, 0)
+        queries, context = cost.tokens * need.elements, max(cost.columns - cost.tokens, 0)
         if not causal:
             return queries * cost.columns
         one = 1.0 if need.last and queries >= 1 and _whole(need) else 0.0
@@ -133,20 +146,21 @@ class Attention(_Cached):
             work_min=float(per_pair * span.seen), work_done=float(per_pair * span.seen),
             inputs=elements_of(inputs[0]) + span.read * each, outputs=elements_of(output),
             cache_read=span.read * each, cache_held=span.last * kept, cache_token=kept,
-            rows=tokens, columns=span.last, channels=head_dim, groups=heads, shared=False,
+            tokens=tokens, columns=span.last, channels=head_dim, shared=False,
+            **self._tiles(span, heads, 2 * heads // (self._heads_in_all(sizes) - heads)),
         )  # fmt: skip
 
     def least_work(self, cost: Cost, need: Need) -> float:
         """Return the arithmetic of the score pairs that the needed queries have at the least."""
         if need.elements == 1:
             return cost.work_min
-        return cost.work * self._fewest_pairs(cost, need, causal=self.causal) / (cost.rows * cost.columns)
+        return cost.work * self._fewest_pairs(cost, need, causal=self.causal) / (cost.tokens * cost.columns)
 
     def least_cache(self, cost: Cost, need: Need) -> float:
         """Return the keys and values of the cache that any needed query sees; a part of a row may leave heads out."""
         if need.elements == 1:
             return cost.cache_read
-        seen = min(cost.cache_token * max(cost.columns - cost.rows, 0), cost.cache_read)
+        seen = min(cost.cache_token * max(cost.columns - cost.tokens, 0), cost.cache_read)
         return seen * float(need.elements > 0 and _whole(need))
 
     def _window(self, sizes: Mapping[str, int]) -> int | None:
@@ -203,14 +217,15 @@ class LatentAttention(_Cached):
             work_min=float(per_pair * span.seen), work_done=float(min(as_made, as_held)),
             inputs=elements_of(*inputs) + span.read * each, outputs=elements_of(output),
             cache_read=span.read * each, cache_held=span.last * kept, cache_token=kept,
-            rows=tokens, columns=span.last, channels=(made if as_made <= as_held else held) / 2, groups=heads, shared=False,
+            tokens=tokens, columns=span.last, channels=(made if as_made <= as_held else held) / 2, shared=False,
+            **self._tiles(span, heads, 1 if as_made <= as_held else heads),
         )  # fmt: skip
 
     def least_work(self, cost: Cost, need: Need) -> float:
         """Return the arithmetic of the score pairs that the needed queries have at the least."""
         if need.elements == 1:
             return cost.work_min
-        return cost.work * self._fewest_pairs(cost, need, causal=True) / (cost.rows * cost.columns)
+        return cost.work * self._fewest_pairs(cost, need, causal=True) / (cost.tokens * cost.columns)
 
     def _dims(self, sizes: Mapping[str, int]) -> tuple[int, int, int, int]:
         heads, head_dim, rope_dim, value_dim = (
@@ -255,5 +270,6 @@ class CrossAttention(_Cached):
         return Cost(
             kind="attention", work=work, work_min=work, work_done=work, inputs=elements_of(*inputs) + read,
             outputs=elements_of(output), cache_read=read, cache_held=0 if self.context is None else held,
-            rows=tokens, columns=encoded, channels=width // heads, groups=heads, shared=False,
+            tokens=tokens, columns=encoded, channels=width // heads, shared=False,
+            **self._tiles(_Span(tokens, encoded - tokens, encoded, causal=False), heads, 1),
         )  # fmt: skip

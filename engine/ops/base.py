@@ -85,7 +85,7 @@ class Cost:
     samples use the same weights, so that the batch lengthens M; otherwise it multiplies the products.
 
     Where tokens choose among experts, `groups` and `weights` are those of all experts, `rows` is the mean of one expert, and
-    each of `tokens` of a sample reads the share `routed` of the weights.
+    each of `tokens` of a sample reads the share `routed` of the weights. Of attention, `rows` are queries that share keys.
     """
 
     kind: KernelKind
@@ -95,7 +95,7 @@ class Cost:
     parameters: float = 0.0  # elements stored
     weights: float = 0.0  # elements read once per pass, however large the batch; of experts, those of all
     routed: float = 1.0  # share of the weights that one token reads
-    tokens: float = 1.0  # tokens of a sample that choose experts
+    tokens: float = 1.0  # tokens of a sample, where they choose experts or attend
     lookups: float = 0.0  # rows read per sample from a table of `table_rows` x `table_width`
     table_rows: float = 0.0
     table_width: float = 0.0
@@ -109,6 +109,7 @@ class Cost:
     channels: float = 1.0
     taps: float = 1.0
     groups: float = 1.0
+    splits: float = 1.0  # parts of the keys that attention can walk side by side
     shared: bool = True
 
 

@@ -21,7 +21,7 @@ _WHOLE = {
     "rows": 5000, "columns": 5000, "channels": 5000, "taps": 49, "groups": 64, "tile_rows": 256, "tile_columns": 256,
     "split": 8, "alignment": 64, "units": 256, "array_rows": 256, "array_columns": 256, "query_tile": 256,
     "sequences": 256, "tokens": 8192, "heads": 128, "kv_heads": 128, "group_rows": 16, "outputs_side": 256, "halvings": 3,
-    "head_dim": 512, "rotations": 8,
+    "head_dim": 512, "rotations": 8, "key_splits": 64,
 }  # fmt: skip
 """Symbols inside ceilings: whole numbers up to here, so that no rounding moves a ceiling."""
 _DECADES = {
@@ -168,7 +168,7 @@ def test_attention_by_hand() -> None:
     scores = 12 * 100 * 100
     point = {
         "rows": 100.0, "groups": 12.0, "channels": 64.0, "work": 4.0 * 64 * scores, "peak": 1e12, "sustained": 0.5,
-        "query_tile": 384.0, "softmax_work": 30.0, "units": 8.0, "vector_peak": 1e11,
+        "query_tile": 384.0, "softmax_work": 30.0, "units": 8.0, "vector_peak": 1e11, "key_splits": 1.0,
     }  # fmt: skip
     flat = 4 * 64 * scores / 0.5e12 + 30 * scores / 1e11
     assert FORMS["attention_s"].at(point) == pytest.approx(flat * 1.12 * (2 * 8 / 12), rel=1e-12)

@@ -283,3 +283,24 @@ def test_a_slice_keeps_the_last_rows_or_the_first_features() -> None:
     first = strategies.tiny([{"op": "attention", "heads": 4}, {"op": "slice", "keep": 2, "axis": "last"}], {"x": [5, 24]})
     assert first.needs["x"].elements == pytest.approx(1 / 4 / 3)
     assert first.work_min == pytest.approx(first.work / 4)
+
+
+# What kernels make of a step of generation.
+
+
+def test_heads_that_share_keys_make_one_tile_of_a_step() -> None:
+    step = cost_of(decoder(**GATED, seq_len=3, past=1000), "_attention")
+    assert (step.rows, step.groups, step.splits, step.tokens) == (3 * 2, 2, 7, 3)
+    prompt = cost_of(decoder(**GATED, seq_len=17, past=1000), "_attention")
+    assert (prompt.rows, prompt.groups, prompt.splits) == (17, 4, 1)
+    encoder = strategies.tiny([{"op": "attention", "heads": 4}], {"x": [3, 24]}).nodes[0].cost
+    assert (encoder.rows, encoder.groups, encoder.splits) == (3, 4, 1)
+    latent = cost_of(decoder(**LATENT, seq_len=1, past=1000), "_attention")
+    assert (latent.rows, latent.groups) == (2, 1)
+
+
+def test_slices_of_the_keys_fill_the_units() -> None:
+    values = {"rows": 4.0, "groups": 8.0, "query_tile": 128.0, "units": 132.0, "peak": 1e12, "work": 1e9}
+    whole, sliced = (forms.attention_waves_s(**values, key_splits=splits) for splits in (1.0, 33.0))
+    assert whole == pytest.approx(1e9 / 1e12 * 16 / 4 * 132 / 8)  # 8 of the units work, on tiles of 16 queries
+    assert sliced == pytest.approx(1e9 / 1e12 * 16 / 4)  # 2 whole waves
