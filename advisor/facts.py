@@ -52,7 +52,7 @@ NUMBERS: Final[dict[str, tuple[str, str]]] = {
     "energy_per_inference_j": ("J", "estimated energy of one sample"),
     "energy_sure_j": ("J", "energy of one sample with 90 % certainty: the estimate times p90 over estimated latency"),
     "power_w": ("W", "estimated average power"),
-    "memory_bytes": ("B", "weights, live activations and workspace"),
+    "memory_bytes": ("B", "weights, live activations, cache of keys and values, workspace"),
     "work_min_flop": ("FLOP", "least arithmetic that any algorithm needs"),
     "mfu_upper_bound": ("share", "MFU that no implementation can beat"),
     "energy_lower_bound_j": ("J", "energy per inference that no implementation can beat, where floors are sourced"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -245,5 +245,6 @@ def architecture(network: Network) -> str:
 def intensity(pair: Pair, place: int) -> float:
     """Return the arithmetic intensity of the fused network at a batch of the study [FLOP/B]."""
     batch = float(pair.points.batch[0, place])
-    elements: Any = sum(k.cost.weights + batch * (k.cost.inputs + k.cost.outputs) for k in pair.network.kernels)
+    activations = sum(kernel.cost.inputs + kernel.cost.outputs for kernel in pair.network.kernels)
+    elements = float(pair.network.read_weights(batch)) + batch * activations
     return float(pair.network.work * batch / (elements * pair.machine.element_bytes))

@@ -198,7 +198,7 @@ class _Facts:
             told = {"work": "FLOP", "macs": "MAC", "parameters": "parameters"}[fact.network]
             return Known(values=np.array(value), off=0.0, unit=told, show=partial(_big, unit=told))
         kernels = network.kernels if fact.network == "intensity" else network.unfused
-        once = sum(kernel.cost.weights for kernel in kernels) * DTYPE_BYTES[dtype]
+        once = network.read_weights(batches) * DTYPE_BYTES[dtype]
         each = sum(kernel.cost.inputs + kernel.cost.outputs for kernel in kernels) * DTYPE_BYTES[dtype]
         values = network.work * batches / (once + each * batches)
         return Known(values=values, off=0.0, unit="FLOP/B", show=lambda value: f"{significant(value)} FLOP/B")

@@ -53,6 +53,10 @@ const forms = {
   mbu({ bandwidth, latency, traffic }) {
     return traffic/(bandwidth*latency);
   },
+  // Share of the experts that a pass is expected to touch, where every token chooses some evenly. [1]
+  experts_read({ batch, routed, tokens }) {
+    return 1 - Math.pow(1 - routed, batch*tokens);
+  },
   // Arithmetic of a kernel without tiles. [s]
   plain_s({ peak, sustained, work }) {
     return work/(peak*sustained);
@@ -94,9 +98,9 @@ const forms = {
     return 2*array_columns*array_rows*units*Math.ceil(rows/Math.max(1, Math.floor(units/(groups*x0*x1))))*Math.ceil(groups*x0*x1/units)/peak;
   },
   // Fused attention in whole waves of query tiles: products, and the vector work of its scores. [s]
-  attention_s({ channels, groups, peak, query_tile, rows, softmax_work, sustained, units, vector_peak, work }) {
+  attention_s({ channels, groups, key_splits, peak, query_tile, rows, softmax_work, sustained, units, vector_peak, work }) {
     const x0 = Math.min(query_tile, 16*Math.ceil((1/16)*rows));
-    return units*x0*(work/(peak*sustained) + (1/4)*softmax_work*work/(channels*vector_peak))*Math.ceil(groups*Math.ceil(rows/x0)/units)/(groups*rows);
+    return units*x0*(work/(peak*sustained) + (1/4)*softmax_work*work/(channels*vector_peak))*Math.ceil(groups*key_splits*Math.ceil(rows/x0)/units)/(groups*key_splits*rows);
   },
   // The same at the peak, padded to whole query tiles only. [s]
   attention_padded_s({ peak, query_tile, rows, work }) {
@@ -104,9 +108,9 @@ const forms = {
     return work*x0*Math.ceil(rows/x0)/(peak*rows);
   },
   // The same at the peak, padded to whole query tiles and waves. [s]
-  attention_waves_s({ groups, peak, query_tile, rows, units, work }) {
+  attention_waves_s({ groups, key_splits, peak, query_tile, rows, units, work }) {
     const x0 = Math.min(query_tile, 16*Math.ceil((1/16)*rows));
-    return units*work*x0*Math.ceil(groups*Math.ceil(rows/x0)/units)/(groups*peak*rows);
+    return units*work*x0*Math.ceil(groups*key_splits*Math.ceil(rows/x0)/units)/(groups*key_splits*peak*rows);
   },
   // Launch, drain and fill of one kernel; a share of it is spent in clock cycles. [s]
   launch_s({ clock, clock_reference, clocked, launch_fitted }) {

@@ -16,7 +16,8 @@ function sizeOf(kernel, machine, batch) {
   return {
     rows: kernel.rows * (kernel.shared ? batch / read : 1),
     groups: kernel.groups * (kernel.shared ? read : batch),
-    columns: kernel.columns, channels: kernel.channels, taps: kernel.taps, peak: machine.peak,
+    columns: kernel.columns, channels: kernel.channels, taps: kernel.taps, key_splits: kernel.key_splits,
+    peak: machine.peak,
     weights: kernel.weights * read * machine.element_bytes,
   };
 }

@@ -12,7 +12,10 @@ from engine.compiled import kernels_on
 from engine.machine import Machine
 from engine.network import Network
 
-_KERNEL: Final = ("kind", "work_done", "weights", "inputs", "outputs", "rows", "columns", "channels", "taps", "groups")
+_KERNEL: Final = (
+    "kind", "work_done", "weights", "inputs", "outputs", "rows", "columns", "channels", "taps", "groups", "shared", "routed",
+    "tokens",
+)  # fmt: skip
 
 
 def code() -> str:
@@ -24,7 +27,7 @@ def code() -> str:
 def network_data(network: Network, machine: Machine) -> dict[str, Any]:
     """Return a network as the code takes it: its kernels on a machine's runtime, and totals per pass and per sample."""
     kernels = [
-        {name: getattr(cost, name) for name in _KERNEL} | {"count": count, "shared": cost.shared, "routed": 1.0, "tokens": 1.0}
+        {name: getattr(cost, name) for name in _KERNEL} | {"count": count, "key_splits": cost.splits}
         for cost, count in kernels_on(network, machine)
     ]
     return {
@@ -33,13 +36,13 @@ def network_data(network: Network, machine: Machine) -> dict[str, Any]:
         "work_min": network.work_min,
         "launches": network.launches,
         "least_once": network.least_weights,
-        "least_each": network.input_needs + network.output_elements,
+        "least_each": network.input_needs + network.output_elements + network.least_cache,
         "tables": [
             {"rows": cost.table_rows, "width": cost.table_width, "lookups": cost.lookups * share}
             for cost, share in network.tables
         ],
         "stored_once": network.parameters,
-        "stored_each": network.peak_activation_elements,
+        "stored_each": network.peak_activation_elements + network.cache_elements,
     }
 
 

@@ -80,6 +80,9 @@ CASES = [
     ("resnet50", "nvidia-a100-sxm-40", "fp16", "eager"),
     ("bert-base", "nvidia-a100-sxm-40", "fp16", "compiled"),
     ("resnet50", "qualcomm-cloud-ai-100", "int8", "graph"),
+    ("mixtral-8x7b-decode", "nvidia-h100-sxm", "bf16", "graph"),
+    ("deepseek-v3-decode", "nvidia-h200-sxm", "fp8", "graph"),
+    ("llama-3.1-8b-decode", "google-tpu-v5e", "bf16", "graph"),
 ]
 
 
