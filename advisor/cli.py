@@ -50,6 +50,14 @@ app.command("calibrate")(calibrate.command)
 app.command("accuracy")(accuracy.command)
 app.command("insights")(insights.command)
 app.command("claims")(claims.command)
+
+
+@importers.callback(invoke_without_command=True)
+def _importers(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
 importers.command("hf")(import_hf.command)
 app.add_typer(importers, name="import")
 

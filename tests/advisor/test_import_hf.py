@@ -448,6 +448,18 @@ def test_the_command_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsy
     assert "109,482,240" in err
 
 
+def test_the_group_shows_its_importers(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(["import"], capsys)
+    assert (code, err) == (0, "")
+    assert "hf " in out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("name", hf.FAMILIES)
+def test_every_family_is_in_the_page_of_importing(name: str) -> None:
+    page = (strategies.ROOT / "docs" / "importing.md").read_text(encoding="utf-8")
+    assert f"`{name}`" in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
