@@ -180,6 +180,33 @@ def test_work_of_heads_wider_than_the_width_by_hand() -> None:
     assert one_token("gemma-2-9b") == (2 * linear + pair, pair)
 
 
+COUNTED_WORK = {
+    "bert-base-uncased": 1_838_284_800,
+    "deepseek-v2-lite": 47_664_070_656,
+    "distilbert-base-uncased": 1_837_105_152,
+    "gemma-2-9b": 168_309_030_912,
+    "gemma-3-1b": 45_558_530_048,
+    "gpt-neox-20b": 155_826_782_208,
+    "gpt2": 6_777_569_280,
+    "llama-3.1-8b": 123_211_874_304,
+    "mistral-7b-v0.1": 72_746_008_576,
+    "opt-1.3b": 26_130_513_920,
+    "phi-3-mini-4k": 41_699_770_368,
+    "qwen2.5-7b": 129_536_884_736,
+    "qwen3-32b": 224_663_699_456,
+}
+"""FLOP that torch 2.13's FlopCounterMode counts for a pass of 64 tokens over two dense layers, with all logits."""
+
+
+@pytest.mark.parametrize("name", COUNTED_WORK)
+def test_work_is_what_the_framework_counts(name: str) -> None:
+    layers = {"num_hidden_layers": 2, "n_layer": 2, "n_layers": 2, "first_k_dense_replace": 2}
+    known = json.loads((CONFIGS / f"{name}.json").read_text(encoding="utf-8"))
+    text = changed(name, **{field: number for field, number in layers.items() if field in known})
+    made = hf.imported(text, "config.json", logits="all")
+    assert build(made.workload, {"seq_len": 64}).work == COUNTED_WORK[name]
+
+
 # The cache of keys and values.
 
 
