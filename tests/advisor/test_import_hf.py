@@ -207,6 +207,31 @@ def test_work_is_what_the_framework_counts(name: str) -> None:
     assert build(made.workload, {"seq_len": 64}).work == COUNTED_WORK[name]
 
 
+NARROW = {
+    "hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2, "num_hidden_layers": 2,
+    "vocab_size": 128, "max_position_embeddings": 256,
+}  # fmt: skip
+LATENT = {
+    "num_hidden_layers": 3, "first_k_dense_replace": 1, "num_key_value_heads": 4, "q_lora_rank": 24, "kv_lora_rank": 32,
+    "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 16, "n_routed_experts": 8, "moe_intermediate_size": 48,
+    "num_experts_per_tok": 2,
+}  # fmt: skip
+SPARSE = {"head_dim": 32, "num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 48}
+MIXED: dict[str, tuple[dict[str, int], int, int]] = {
+    "mixtral-8x7b-v0.1": (NARROW, 15_859_712, 337_216),
+    "qwen3-30b-a3b": (NARROW | SPARSE, 16_384_000, 214_464),
+    "deepseek-v3": (NARROW | LATENT, 20_152_320, 246_120),
+}
+"""Narrow mixtures of experts, with FLOP of 64 tokens and parameters as torch and transformers count them."""
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_work_of_mixtures_is_what_the_framework_counts(name: str) -> None:
+    fields, work, parameters = MIXED[name]
+    made = build(hf.imported(changed(name, **fields), "config.json", logits="all").workload, {"seq_len": 64})
+    assert (made.work, made.parameters) == (work, parameters)
+
+
 # The cache of keys and values.
 
 
