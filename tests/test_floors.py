@@ -26,7 +26,7 @@ predict
 __init__
 """
 ADVISOR = """
-__init__ requirements facts report.__init__ report.layout report.spec report.live
+__init__ requirements facts gaps report.__init__ report.layout report.spec report.live
 rule claim
 inputs validation browse
 candidate
