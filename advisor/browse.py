@@ -1,9 +1,9 @@
-"""Looking at the catalogue: lists of specs, and one spec with every value's source."""
+"""Looking at one spec: finding it by name, and every value of it with its source."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,54 +14,14 @@ from engine.documents import read_file
 from engine.errors import SpecError, UnknownNameError, unknown
 from engine.network import Network, build
 from engine.quantity import Model, Quantity, Source
-from engine.units import render, significant
+from engine.units import significant
 from engine.workload import Workload
 
 from .report.layout import table
-from .rule import Profile, Rule, Rulebook
+from .rule import Rulebook
 from .validation import Outcome, model_of
 
 Rows = list[dict[str, Any]]
-SHELVES: Final = ("hardware", "workloads", "rules", "profiles", "calibrations", "measurements")
-
-
-def listed(what: str, catalog: Catalog, book: Rulebook) -> Rows:
-    """Return one flat object with an `id` for every spec of a kind. Raises UnknownNameError for no kind of SHELVES."""
-    makers: dict[str, Callable[[], Rows]] = {
-        "hardware": lambda: [_hardware(chip, catalog) for chip in catalog.accelerators],
-        "workloads": lambda: [_workload(workload) for workload in catalog.workloads],
-        "rules": lambda: [_rule(rule, book) for rule in book.rules],
-        "profiles": lambda: [_profile(profile) for profile in book.profiles.values()],
-        "calibrations": lambda: [{"id": c.id, "name": c.name, "form": c.form} for c in catalog.calibrations],
-        "measurements": lambda: [{"id": m.id, "workload": m.workload, "hardware": m.hardware} for m in catalog.measurements],
-    }
-    if what not in makers:
-        raise unknown("list", what, makers)
-    return makers[what]()
-
-
-def _hardware(chip: Accelerator, catalog: Catalog) -> dict[str, Any]:
-    wide = next((d for d in ("bf16", "fp16", "fp32", "int8") if d in chip.peak_dense), chip.dtypes[0])
-    peak, bandwidth = chip.peak_dense[wide].si, chip.memory.bandwidth  # type: ignore[index]
-    return {
-        "id": chip.id,
-        "name": chip.name,
-        "kind": chip.kind,
-        "dtypes": list(chip.dtypes),
-        "peak_dtype": wide,
-        "peak_flop_per_s": peak,
-        "bandwidth_bytes_per_s": None if bandwidth is None else bandwidth.si,
-        "capacity_bytes": None if chip.memory.capacity is None else chip.memory.capacity.si,
-        "ridge_point_flop_per_byte": None if bandwidth is None else peak / bandwidth.si,
-        "tdp_w": None if chip.tdp is None else chip.tdp.si,
-        "confidence": chip.confidence,
-        "ours": catalog.accelerators.entries[chip.id].ours,
-    }
-
-
-def _workload(workload: Workload) -> dict[str, Any]:
-    network = build(workload)
-    return {"id": workload.id, "name": workload.name, "task": workload.task, "sizes": dict(network.sizes), **totals(network)}
 
 
 def totals(network: Network) -> dict[str, float]:
@@ -73,52 +33,6 @@ def totals(network: Network) -> dict[str, float]:
         "kernels": len(network.kernels),
         "peak_activation_elements_per_sample": network.peak_activation_elements,
     }
-
-
-def _rule(rule: Rule, book: Rulebook) -> dict[str, Any]:
-    return {"id": rule.id, "family": book.family[rule.id], "verdict": rule.verdict, "scope": rule.scope, "title": rule.title,
-            "when": rule.when, "because": rule.because}  # fmt: skip
-
-
-def _profile(profile: Profile) -> dict[str, Any]:
-    goal = f"maximize {profile.maximize}" if profile.maximize else f"minimize {profile.minimize}"
-    return {"id": profile.id, "objective": profile.objective, "goal": goal, "constraints": list(profile.constraints),
-            "because": profile.because}  # fmt: skip
-
-
-_UNITS: Final = {
-    "peak_flop_per_s": ("peak", "rate"),
-    "bandwidth_bytes_per_s": ("bandwidth", "bandwidth"),
-    "capacity_bytes": ("capacity", "size"),
-    "tdp_w": ("TDP", "power"),
-    "work_flop_per_sample": ("work", "work"),
-}
-_HEADINGS: Final = {"ridge_point_flop_per_byte": "ridge FLOP/B"}
-_HIDDEN: Final = ("ours", "when", "macs_per_sample", "peak_activation_elements_per_sample", "peak_dtype", "confidence")
-
-
-def list_text(rows: Rows) -> str:
-    """Return a list as an aligned table."""
-    if not rows:
-        return "none\n"
-    hidden = {*_HIDDEN, "name"} if "peak_flop_per_s" in rows[0] else {*_HIDDEN}
-    keys = [key for key in rows[0] if key not in hidden]
-    heading = tuple(_HEADINGS.get(key) or _UNITS.get(key, (key.replace("_", " "), ""))[0] for key in keys)
-    body = [tuple(_cell(key, row.get(key)) for key in keys) for row in rows]
-    right = [all(isinstance(row.get(key), (int, float, type(None))) for row in rows) for key in keys]
-    return "\n".join(table([heading, *body], right)) + "\n"
-
-
-def _cell(key: str, value: Any) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, (list, tuple)):
-        return " ".join(map(str, value)) or "-"
-    if isinstance(value, dict):
-        return " ".join(f"{name}={part}" for name, part in value.items()) or "-"
-    if key in _UNITS:
-        return render(float(value), _UNITS[key][1])
-    return significant(value) if isinstance(value, float) else str(value)
 
 
 def find(name: str, catalog: Catalog, book: Rulebook) -> Model:

@@ -169,7 +169,7 @@ GAPS: Final[tuple[Gap, ...]] = (
 
 
 def missing(chip: Accelerator, constants: Resolved | None) -> tuple[Missing, ...]:
-    """Return what a chip's spec leaves out and conclusions need, in the order of GAPS; `constants` are those that apply to it."""
+    """Return what a chip's spec leaves out and conclusions need, in the order of GAPS, under the constants that apply to it."""
     return tuple(_of(gap, chip) for gap in GAPS if gap.lacks(chip, constants))
 
 

@@ -134,6 +134,16 @@ def choice(option: str, value: str, valid: Sequence[str]) -> None:
         raise RequestError(f"{option}: no {value[:40]!r}; {hint}")
 
 
+def form(value: str, valid: Sequence[str]) -> str:
+    """Return the format asked for, "table" being another word for "text". Raises RequestError for one that is not valid.
+
+    >>> form("table", ("text", "json"))
+    'text'
+    """
+    choice("--format", value, (*valid, "table") if "text" in valid else valid)
+    return "text" if value == "table" else value
+
+
 def dtypes(text: str | None) -> tuple[str, ...]:
     """Return the number formats of a comma-separated list. Raises RequestError for one that is none."""
     return names(split(text), get_args(Dtype), "number format")

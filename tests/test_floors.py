@@ -26,9 +26,9 @@ predict
 __init__
 """
 ADVISOR = """
-__init__ requirements facts gaps report.__init__ report.layout report.spec report.live
+__init__ requirements facts gaps report.__init__ report.layout report.spec report.columns report.live
 rule claim
-inputs validation browse
+inputs validation browse listing
 candidate
 exclusion
 recommend sweep judge insight
