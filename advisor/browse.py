@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from engine.accelerator import Accelerator
-from engine.catalog import Catalog, load_document
-from engine.checks import implied_peaks
+from engine.catalog import KINDS, Catalog, Shelf, load_document
 from engine.documents import read_file
-from engine.errors import SpecError, UnknownNameError, unknown
+from engine.errors import SpecError, UnknownNameError, closest, unknown
 from engine.network import Network, build
 from engine.quantity import Model, Quantity, Source
 from engine.units import significant
 from engine.workload import Workload
 
-from .report.layout import table
+from .datasheet import derived, sheet
+from .report.datasheet import as_page, as_sheet
+from .report.layout import Paint, markdown_table, plain, table
 from .rule import Rulebook
 from .validation import Outcome, model_of
 
@@ -36,29 +37,38 @@ def totals(network: Network) -> dict[str, float]:
 
 
 def find(name: str, catalog: Catalog, book: Rulebook) -> Model:
-    """Return the spec of an id, or of a file. Raises SpecError for a faulty file and UnknownNameError for no such id."""
+    """Return the spec of an id, or of a file; where kinds share an id, FOLDER/ID tells them apart.
+
+    Raises SpecError for a faulty file and UnknownNameError for no such id.
+    """
     path = Path(name)
     if path.suffix == ".json" or os.path.isfile(path):  # noqa: PTH113 - a name that is no path is no file, and no error
         return _from_file(path)
-    shelves = (catalog.accelerators, catalog.workloads, catalog.calibrations, catalog.measurements)
-    for shelf in shelves:
-        if name in shelf.entries:
-            return shelf[name]
+    for folder in KINDS:
+        shelf: Shelf[Any] = getattr(catalog, folder)
+        if name.removeprefix(f"{folder}/") in shelf.entries:
+            return cast("Model", shelf[name.removeprefix(f"{folder}/")])
     if name in book.profiles:
         return book.profiles[name]
     if name.upper() in {rule.id for rule in book.rules}:
         return book[name]
-    short = [key for shelf in shelves[:-1] for key in shelf.entries] + [*book.profiles, *(rule.id for rule in book.rules)]
-    raise _ambiguous_or_unknown(name, short, [*catalog.measurements.entries])
+    tiers = (
+        [*catalog.accelerators.entries, *catalog.workloads.entries],
+        [*catalog.calibrations.entries, *book.profiles, *(rule.id for rule in book.rules)],
+        [*catalog.measurements.entries],
+    )
+    raise _ambiguous_or_unknown(name, tiers)
 
 
-def _ambiguous_or_unknown(name: str, short: Sequence[str], records: Sequence[str]) -> UnknownNameError:
-    """Return what to say of a name; the id of a measurement, made of others, is meant only where no other id fits."""
-    every = short if any(_within(name, key) for key in short) else [*short, *records]
-    begins = sorted(key for key in every if _within(name, key))
-    if len(begins) > 1:
-        return UnknownNameError(f"{name!r} could be {' or '.join(begins)}; give the whole id")
-    return unknown("spec", name, every)
+def _ambiguous_or_unknown(name: str, tiers: Sequence[Sequence[str]]) -> UnknownNameError:
+    """Return what to say of a name; ids of a later tier, which are made of others, are meant only where no earlier one fits."""
+    meant = next((found for tier in tiers if (found := [key for key in tier if _within(name, key)])), [])
+    if len(meant) > 1:
+        return UnknownNameError(f"{name!r} could be {' or '.join(sorted(meant))}; give the whole id")
+    every = [key for tier in tiers for key in tier]
+    if not meant and not closest(name, every):
+        return UnknownNameError(f"no spec {name[:100]!r}; `advise list hardware`, or workloads, rules, ..., shows the ids")
+    return unknown("spec", name, meant or every)
 
 
 def _within(name: str, key: str) -> bool:
@@ -76,11 +86,11 @@ def _from_file(path: Path) -> Model:
     return spec
 
 
-def show_json(spec: Model) -> dict[str, Any]:
-    """Return a spec as its file has it, with derived facts: ridge points of a chip, totals and operators of a workload."""
+def show_json(spec: Model, catalog: Catalog) -> dict[str, Any]:
+    """Return a spec as its file has it, and what is known beside it: a chip's sheet, a workload's totals and operators."""
     body = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(spec, Accelerator):
-        body["derived"] = derived(spec)
+        body |= sheet(spec, catalog)
     if isinstance(spec, Workload):
         network = build(spec)
         body["totals"] = totals(network)
@@ -107,33 +117,35 @@ def operators(network: Network) -> Rows:
     ]
 
 
-def derived(chip: Accelerator) -> dict[str, Any]:
-    """Return what follows from a chip's figures: ridge points, and the FLOP per clock that its peaks imply."""
-    facts: dict[str, Any] = {}
-    for dtype in chip.dtypes:
-        peak = chip.peak_dense[dtype].si  # type: ignore[index]
-        entry: dict[str, Any] = {"peak_max_flop_per_s": chip.peak_max_flop_per_s(dtype)}
-        if chip.memory.bandwidth is not None:
-            entry["ridge_point_flop_per_byte"] = peak / chip.memory.bandwidth.si
-        if chip.parallel_units is not None and (clock := chip.clock_hz(dtype)) is not None:
-            entry["implied_flop_per_clock_and_unit"] = peak / (chip.parallel_units.si * clock)
-        if dtype in (peaks := implied_peaks(chip)):
-            entry["units_x_clock_x_flop_per_clock"] = peaks[dtype]
-        facts[dtype] = entry
-    return facts
-
-
-def show_text(spec: Model) -> str:
+def show_text(spec: Model, catalog: Catalog, width: int, paint: Paint = plain) -> str:
     """Return a spec as people read it: every value with its unit, source and confidence."""
     if isinstance(spec, Workload):
         return _workload_text(spec)
     if isinstance(spec, Accelerator):
-        return _accelerator_text(spec)
-    rows = [("field", "value", "unit", "source", "note"), *_fields(spec, "")]
-    used = [index for index in range(5) if any(row[index] for row in rows[1:])]
-    lines = table([[row[index] for index in used] for row in rows], [False] * len(used))
+        return as_sheet(spec, catalog, width, paint)
+    rows = _field_rows(spec)
+    lines = table(rows, [False] * len(rows[0]))
     sources = _sources(getattr(spec, "sources", {}))
     return "\n".join([*lines, *([""] if sources else []), *sources]) + "\n"
+
+
+def show_markdown(spec: Model, catalog: Catalog) -> str:
+    """Return a spec as Markdown."""
+    if isinstance(spec, Workload):
+        return f"# {spec.name}\n\n```text\n{_workload_text(spec)}```\n"
+    if isinstance(spec, Accelerator):
+        return as_page(spec, catalog)
+    rows = _field_rows(spec)
+    lines = markdown_table(rows, [False] * len(rows[0]))
+    sources = [f"- {line}" for line in _sources(getattr(spec, "sources", {}))]
+    return "\n".join([f"# {getattr(spec, 'id')}", "", *lines, *([""] if sources else []), *sources]) + "\n"  # noqa: B009
+
+
+def _field_rows(spec: Model) -> list[list[str]]:
+    """Return a row for every value of a spec, below a heading, without the columns that are empty throughout."""
+    rows = [("field", "value", "unit", "source", "note"), *_fields(spec, "")]
+    used = [index for index in range(5) if any(row[index] for row in rows[1:])]
+    return [[row[index] for index in used] for row in rows]
 
 
 def _fields(value: Any, path: str) -> Iterator[tuple[str, str, str, str, str]]:
@@ -165,23 +177,6 @@ def _sources(sources: Mapping[str, Source]) -> list[str]:
     return lines
 
 
-def _accelerator_text(chip: Accelerator) -> str:
-    rows = [("figure", "value", "unit", "source", "confidence")]
-    rows += [_figure(name, q, chip) for name, q in _quantities(chip, "")]
-    facts: list[tuple[str, ...]] = [("dtype", "ridge point [FLOP/B]", "implied FLOP/clk/unit", "pi max [TFLOP/s]")]
-    facts += [(dtype, *(_number(entry.get(key), scale) for key, scale in _DERIVED)) for dtype, entry in derived(chip).items()]
-    unknown_ = [f"{name}: {reason}" for name, reason in chip.not_published.items()]
-    parts = [
-        [f"{chip.name} ({chip.id}): {chip.kind} of {chip.vendor}, family {chip.family}, {chip.confidence}"],
-        table(rows, (False, True, False, False, False)),
-        table(facts, (False, True, True, True)),
-        [f"not published: {line}" for line in unknown_],
-        _sources(chip.sources),
-        list(chip.notes),
-    ]
-    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
-
-
 _DERIVED: Final = (
     ("ridge_point_flop_per_byte", 1.0),
     ("implied_flop_per_clock_and_unit", 1.0),
@@ -191,28 +186,6 @@ _DERIVED: Final = (
 
 def _number(value: float | None, scale: float) -> str:
     return "unknown" if value is None else significant(value * scale, 4)
-
-
-def _quantities(value: Any, path: str) -> list[tuple[str, Quantity]]:
-    if isinstance(value, Quantity):
-        return [(path, value)]
-    items: Mapping[str, Any] = {}
-    if isinstance(value, Model):
-        items = {name: getattr(value, name) for name in type(value).model_fields}
-    elif isinstance(value, dict):
-        items = value
-    return [pair for name, part in items.items() for pair in _quantities(part, f"{path}.{name}" if path else name)]
-
-
-def _figure(name: str, quantity: Quantity, chip: Accelerator) -> tuple[str, str, str, str, str]:
-    assumes = chip.sources[quantity.source].assumes
-    return (
-        name,
-        f"{quantity.value:.10g}",
-        quantity.unit,
-        quantity.source,
-        quantity.confidence or ("assumed" if assumes else ""),
-    )
 
 
 def _workload_text(workload: Workload) -> str:

@@ -14,7 +14,20 @@ import typer
 
 from engine.errors import RoofwiseError, SpecError
 
-from .commands import accuracy, advise, calibrate, claims, derive, insights, list_specs, predict, show, sweep, validate
+from .commands import (
+    accuracy,
+    advise,
+    calibrate,
+    claims,
+    compare,
+    derive,
+    insights,
+    list_specs,
+    predict,
+    show,
+    sweep,
+    validate,
+)
 from .options import FAULTY
 
 WIDTH: Final = 100
@@ -30,6 +43,7 @@ app.command("predict")(predict.command)
 app.command("sweep")(sweep.command)
 app.command("list")(list_specs.command)
 app.command("show")(show.command)
+app.command("compare")(compare.command)
 app.command("validate")(validate.command)
 app.command("derive")(derive.command)
 app.command("calibrate")(calibrate.command)

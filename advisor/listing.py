@@ -16,6 +16,7 @@ from engine.quantity import Quantity
 from engine.workload import Workload
 
 from .browse import totals
+from .datasheet import applies_to
 from .report.columns import ALWAYS, Column
 from .rule import Profile, Rule, Rulebook
 
@@ -71,14 +72,14 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column(key="scope", word="scope", rank=None),
         Column(key="title", word="title", rank=1),
         Column(key="when", word="when", rank=None),
-        Column(key="because", word="because", rank=1, wraps=True),
+        Column(key="because", word="because", rank=1, wraps=24),
     ),
     "profiles": (
         Column(key="id", word="id"),
         Column(key="objective", word="objective", rank=1),
         Column(key="goal", word="goal", heading="best is", rank=3),
         Column(key="constraints", word="constraints", heading="admits", rank=2),
-        Column(key="because", word="because", rank=1, wraps=True),
+        Column(key="because", word="because", rank=1, wraps=24),
     ),
     "calibrations": (
         Column(key="id", word="id"),
@@ -87,7 +88,7 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column(key="p10", word="p10", heading="80 % of times", rank=3, say=lambda row: span(row["p10"], row["p90"])),
         Column(key="p90", word="p90", rank=None, absent="-"),
         Column(key="parts", word="parts", rank=5),
-        Column(key="applies_to", word="for", rank=1, wraps=True),
+        Column(key="applies_to", word="for", rank=1, wraps=24),
         Column(key="name", word="name", rank=None),
     ),
     "measurements": (
@@ -98,7 +99,7 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column(key="dtype", word="dtype", rank=3),
         Column(key="runtime", word="runtime", rank=2),
         Column(key="points", word="points", rank=1, right=True),
-        Column(key="software", word="software", rank=1, wraps=True),
+        Column(key="software", word="software", rank=1, wraps=24),
     ),
 }
 """Shelf -> its columns, in order."""
@@ -206,13 +207,6 @@ def calibration_row(calibration: Calibration) -> dict[str, Any]:
 def span(low: float | None, high: float | None) -> str:
     """Return an interval of measured over estimated time."""
     return "-" if low is None or high is None else f"{low:g} to {high:g} x"
-
-
-def applies_to(calibration: Calibration) -> str:
-    """Return the chips that a calibration is for, in a few words."""
-    criteria = (getattr(calibration.applies_to, name) for name in ("hardware", "family", "vendor", "memory", "kind"))
-    given = [" or ".join(names) for names in criteria if names]
-    return ", ".join(given) or "all chips"
 
 
 def _measurement(measurement: Measurement) -> dict[str, Any]:

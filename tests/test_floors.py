@@ -28,7 +28,7 @@ __init__
 ADVISOR = """
 __init__ requirements facts gaps report.__init__ report.layout report.spec report.columns report.live
 rule claim
-inputs validation browse listing
+inputs validation datasheet report.datasheet browse listing comparison report.comparison
 candidate
 exclusion
 recommend sweep judge insight
@@ -38,8 +38,8 @@ lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables la
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
 schemas report.sweep report.claims report.accuracy report.plot report.calibration
 output options
-commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.derive commands.insights
-commands.list_specs commands.predict commands.show commands.sweep commands.validate
+commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
+commands.insights commands.list_specs commands.predict commands.show commands.sweep commands.validate
 cli
 """
 FLOORS = {"engine": ENGINE.split(), "advisor": ADVISOR.split()}

@@ -12,8 +12,6 @@ from .layout import Paint, hung, markdown_table, plain, table
 
 UNKNOWN: Final = "?"
 """A value that nobody publishes, in a table."""
-WRAPPED: Final = 40
-"""Characters that a column which wraps has at least, where others may give way."""
 ALWAYS: Final = 0
 """Rank of a column that every table has."""
 
@@ -23,7 +21,7 @@ class Column:
     """One column: its key in rows, the word that sorts by it, its heading, and the unit that people read it in.
 
     `scale` is how many base units one such unit is. Text shows columns of low rank first and those of rank None never.
-    The last column wraps where it does not fit, if it `wraps`. `say` makes a cell of a whole row.
+    The last column wraps where it does not fit, down to `wraps` characters if that is above 0. `say` makes a cell of a row.
     """
 
     key: str
@@ -33,7 +31,8 @@ class Column:
     scale: float = 1.0
     rank: int | None = ALWAYS
     right: bool = False
-    wraps: bool = False
+    digits: int = 3
+    wraps: int = 0
     plain: bool = False
     absent: str = UNKNOWN
     say: Callable[[Mapping[str, Any]], str] | None = None
@@ -56,7 +55,7 @@ class Column:
             case list() | tuple():
                 return " ".join(map(str, value)) or "-"
             case int() | float():
-                return f"{value:g}" if self.plain else significant(value / self.scale)
+                return f"{value:g}" if self.plain else significant(value / self.scale, self.digits)
             case _:
                 return str(value)
 
@@ -71,7 +70,7 @@ def fitting(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], width:
     room = width
     for column in sorted((c for c in columns if c.rank is not None), key=lambda c: c.rank or ALWAYS):
         longest = max([len(column.title), len(column.unit), *(len(column.cell(row)) for row in rows)])
-        needed = (min(longest, WRAPPED) if column.wraps else longest) + (2 if chosen else 0)
+        needed = (min(longest, column.wraps) if column.wraps else longest) + (2 if chosen else 0)
         if column.rank == ALWAYS or needed <= room:
             chosen.append(column)
             room -= needed
