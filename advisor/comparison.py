@@ -10,9 +10,8 @@ from engine.accelerator import DTYPE_BYTES, Accelerator
 from engine.catalog import Catalog
 from engine.quantity import Quantity
 
-from .datasheet import confidence, records
+from .datasheet import USUAL, confidence, records
 from .inputs import RequestError
-from .listing import USUAL
 
 FEWEST: Final = 2
 MOST: Final = 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from engine.accelerator import DTYPE_BYTES, Accelerator, half_last_digit
@@ -15,6 +15,7 @@ from engine.units import factor, render, significant
 
 from .gaps import missing
 
+USUAL: Final = ("bf16", "fp16", "fp32", "int8")
 OBTAINED: Final = {
     "chip measured": "fitted to measurements of this chip",
     "sibling measured": "fitted to measurements of a sibling, and wider for that",
@@ -22,6 +23,11 @@ OBTAINED: Final = {
     "unknown kind": "assumed, since no chip of the kind was calibrated",
 }
 """Level of an interval -> how its calibration was obtained."""
+
+
+def usual_dtype(chip: Accelerator, dtypes: Sequence[str] = ()) -> str:
+    """Return the number format whose peak stands for a chip: the first of `dtypes`, then of USUAL, that it has."""
+    return next((dtype for dtype in (*dtypes, *USUAL) if dtype in chip.dtypes), chip.dtypes[0])
 
 
 def sheet(chip: Accelerator, catalog: Catalog) -> dict[str, Any]:
@@ -196,7 +202,7 @@ def calibration(chip: Accelerator, catalog: Catalog, constants: Resolved | None)
             name: {"from": constants.runtime_ids[name], **(_interval(runtime.interval) if runtime.interval else {})}
             for name, runtime in sorted(constants.runtimes.items())
         },
-        "kernels": {one.id: _kernels(one) for one in _with_kernels(chip, catalog)},
+        "kernels": {one.id: kernels(one) for one in _with_kernels(chip, catalog)},
     }  # fmt: skip
 
 
@@ -206,7 +212,8 @@ def _with_kernels(chip: Accelerator, catalog: Catalog) -> list[Calibration]:
     return [one for rank, one in sorted(ranked, key=lambda pair: (-(pair[0] or 0), pair[1].id)) if rank is not None]
 
 
-def _kernels(one: Calibration) -> dict[str, list[str]]:
+def kernels(one: Calibration) -> dict[str, list[str]]:
+    """Return the operators that a calibration has constants of single kernels for, with their formats."""
     found: dict[str, dict[str, None]] = {}
     for kernel in one.kernels:
         found.setdefault(kernel.operator, {})[kernel.format] = None

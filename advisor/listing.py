@@ -16,14 +16,12 @@ from engine.quantity import Quantity
 from engine.workload import Workload
 
 from .browse import totals
-from .datasheet import applies_to
+from .datasheet import applies_to, usual_dtype
 from .report.columns import ALWAYS, Column
 from .rule import Profile, Rule, Rulebook
 
 Rows = list[dict[str, Any]]
 SHELVES: Final = ("hardware", "workloads", "rules", "profiles", "calibrations", "measurements")
-USUAL: Final = ("bf16", "fp16", "fp32", "int8")
-"""The number format whose peak stands for a chip: the first of these that it has, else its own first."""
 
 
 def _number(key: str, word: str, unit: str, scale: float, rank: int | None, heading: str = "") -> Column:
@@ -121,11 +119,6 @@ def listed(what: str, catalog: Catalog, book: Rulebook, dtypes: Sequence[str] = 
     if what not in makers:
         raise unknown("list", what, makers)
     return makers[what]()
-
-
-def usual_dtype(chip: Accelerator, dtypes: Sequence[str] = ()) -> str:
-    """Return the number format whose peak stands for a chip."""
-    return next((dtype for dtype in (*dtypes, *USUAL) if dtype in chip.dtypes), chip.dtypes[0])
 
 
 def _si(quantity: Quantity | None) -> float | None:

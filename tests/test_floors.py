@@ -32,7 +32,7 @@ inputs validation datasheet report.datasheet browse listing comparison report.co
 candidate
 exclusion
 recommend sweep judge insight
-contract docs formula step derive
+contract catalogue docs formula step derive
 report.document report.text report.markdown report.derivation report.insights
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract

@@ -10,7 +10,7 @@ from engine.accelerator import Accelerator
 from engine.catalog import Catalog
 from engine.quantity import Source
 
-from ..datasheet import arithmetic, confidence, figures, sheet
+from ..datasheet import arithmetic, confidence, figures, sheet, usual_dtype
 from .columns import Column, as_markdown, as_text
 from .layout import Paint, labelled, plain
 
@@ -39,11 +39,6 @@ _DERIVED: Final = (
 Section = tuple[str, Sequence[str]]
 
 
-def usual(chip: Accelerator) -> str:
-    """Return the number format in which the arithmetic is worked out."""
-    return next((dtype for dtype in ("bf16", "fp16", "fp32", "int8") if dtype in chip.dtypes), chip.dtypes[0])
-
-
 def as_sheet(chip: Accelerator, catalog: Catalog, width: int, paint: Paint = plain) -> str:
     """Return the sheet of a chip as text of at most `width` columns."""
     facts = sheet(chip, catalog)
@@ -51,7 +46,7 @@ def as_sheet(chip: Accelerator, catalog: Catalog, width: int, paint: Paint = pla
     head = [paint(f"{chip.name} ({chip.id})", "strong"), *textwrap.wrap(summary(chip), width)]
     sections: list[Section] = [
         ("Figures", as_text(_FIGURES, figure_rows(chip), width)),
-        (f"Derived, in {usual(chip)}", _pairs(arithmetic(chip, usual(chip)), width)),
+        (f"Derived, in {usual_dtype(chip)}", _pairs(arithmetic(chip, usual_dtype(chip)), width)),
         ("Derived, in every format", as_text(_DERIVED, derived, width)),
         ("Not published", [line for gap in facts["missing"] for line in _gap(gap, width)]),
         (
@@ -77,7 +72,7 @@ def as_page(chip: Accelerator, catalog: Catalog) -> str:
     derived = [{"format": dtype, **entry} for dtype, entry in facts["derived"].items()]
     sections: list[Section] = [
         ("Figures", as_markdown(_FIGURES, figure_rows(chip))),
-        (f"Derived, in {usual(chip)}", _items(arithmetic(chip, usual(chip)))),
+        (f"Derived, in {usual_dtype(chip)}", _items(arithmetic(chip, usual_dtype(chip)))),
         ("Derived, in every format", as_markdown(_DERIVED, derived)),
         ("Not published", [f"- **{gap['figure']}**{_after(': ', gap['reason'])}{_after('. Without it: ', gap['without_it'])}"
                            for gap in facts["missing"]]),

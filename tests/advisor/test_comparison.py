@@ -65,11 +65,7 @@ def test_every_number_format_that_one_of_them_has_has_a_peak_and_a_ridge_point()
 
 
 def test_a_format_that_a_chip_has_not_is_told_from_one_that_is_not_published() -> None:
-    peak = (
-        told("google-tpu-v7", "hailo-8", "nvidia-l4")["peak_int4_flop_per_s"]
-        if "int4" in IDS
-        else told(*PAIR)["peak_int4_flop_per_s"]
-    )
+    peak = told(*PAIR)["peak_int4_flop_per_s"]
     assert [said(peak, index) for index in range(2)] == ["?", "260"]  # a source for the L4's was looked for
     assert said(told(*PAIR)["peak_bf16_flop_per_s"], 1) == "-"
 

@@ -100,12 +100,12 @@ def test_table_is_another_word_for_text(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("hardware", "--sort", "bandwith"), ["--sort: no column of hardware 'bandwith'; did you mean bandwidth?"]),
+        (("hardware", "--sort", "bandwidt"), ["--sort: no column of hardware 'bandwidt'; did you mean bandwidth?"]),
         (("hardware", "--vendor", "nvida", "--kind", "gpuu"), ["--vendor: no vendor 'nvida'; did you mean NVIDIA?", "gpu?"]),
         (("hardware", "--dtype", "bf17"), ["--dtype: no dtype 'bf17'; did you mean bf16?"]),
         (("workloads", "--vendor", "nvidia"), ["--vendor: no column of workloads 'vendor'"]),
         (("hardwear",), ["no list 'hardwear'; did you mean hardware?"]),
-        (("hardware", "--format", "tabel"), ["did you mean table?"]),
+        (("hardware", "--format", "jsn"), ["did you mean json?"]),
     ],
 )
 def test_a_faulty_list_is_refused_with_the_nearest(
