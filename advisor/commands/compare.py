@@ -11,7 +11,7 @@ from ..options import Out, Specs, load_specs
 
 
 def command(
-    chips: Annotated[list[str], typer.Argument(help="Two to eight ids of `advise list hardware`.", metavar="ID ID...")],
+    chips: Annotated[list[str], typer.Argument(help="Two to eight ids of `advise list hardware`.", metavar="ID")],
     *,
     differences: Annotated[bool, typer.Option("--differences", help="Only the lines in which the chips differ.")] = False,
     specs: Specs = None,
