@@ -43,7 +43,7 @@ def as_sheet(chip: Accelerator, catalog: Catalog, width: int, paint: Paint = pla
     """Return the sheet of a chip as text of at most `width` columns."""
     facts = sheet(chip, catalog)
     derived = [{"format": dtype, **entry} for dtype, entry in facts["derived"].items()]
-    head = [paint(f"{chip.name} ({chip.id})", "strong"), *textwrap.wrap(summary(chip), width)]
+    head = [paint(f"{chip.name} ({chip.id})", "strong"), *textwrap.wrap(summary(chip, catalog), width)]
     sections: list[Section] = [
         ("Figures", as_text(_FIGURES, figure_rows(chip), width)),
         (f"Derived, in {usual_dtype(chip)}", _pairs(arithmetic(chip, usual_dtype(chip)), width)),
@@ -81,15 +81,17 @@ def as_page(chip: Accelerator, catalog: Catalog) -> str:
         ("Sources", _items([(key, cited(source)) for key, source in chip.sources.items()])),
         ("Notes", [f"- {note}" for note in chip.notes]),
     ]  # fmt: skip
-    parts = [f"# {chip.name}", f"`{chip.id}`: {summary(chip)}"]
+    parts = [f"# {chip.name}", f"`{chip.id}`: {summary(chip, catalog)}"]
     return "\n\n".join([*parts, *("\n".join([f"## {name}", "", *lines]) for name, lines in sections if lines)]) + "\n"
 
 
-def summary(chip: Accelerator) -> str:
+def summary(chip: Accelerator, catalog: Catalog) -> str:
     """Return what a chip is, in a sentence."""
     words = [f"{chip.kind} of {chip.vendor}", f"family {chip.family}", *([chip.form_factor] if chip.form_factor else [])]
     words += [f"memory {chip.memory.type}", *(["made for the edge"] if "edge" in chip.kinds else [])]
     words += ["modelled: nobody measured it on silicon" if chip.confidence == "modelled" else "its figures are published"]
+    entry = catalog.accelerators.entries.get(chip.id)
+    words += ["a spec of your own"] if entry is None or not entry.ours else []
     words += [f"measured as {', '.join(chip.measured_as)}"] if chip.measured_as else []
     return "; ".join(words)
 

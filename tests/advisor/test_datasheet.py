@@ -229,4 +229,6 @@ def test_a_file_that_is_in_no_catalogue_has_its_sheet(tmp_path: Path) -> None:
     body = chip(id="mine", idle_power=None).model_dump(mode="json", by_alias=True, exclude_none=True)
     path.write_text(json.dumps(body | {"$schema": "accelerator.schema.json"}), encoding="utf-8")
     spec = browse.find(str(path), CATALOG, load_rulebook())
-    assert "Calibration" in browse.show_text(spec, CATALOG, 100)
+    text = browse.show_text(spec, CATALOG, 100)
+    assert "Calibration" in text
+    assert "a spec of your own" in " ".join(text.split())

@@ -187,6 +187,15 @@ def test_a_chip_that_no_calibration_is_for_lacks_that() -> None:
     assert deciding(whole("tiled"), None) == ("a calibration that applies to it",)
 
 
+def test_a_chip_that_no_calibration_runs_as_asked_lacks_that() -> None:
+    catalog = alone(whole("tiled"))
+    less = replace(
+        catalog.calibrations, entries={k: v for k, v in catalog.calibrations.entries.items() if not v.model.runtimes}
+    )
+    advice = advise(Requirements(model="resnet50", runtime="eager"), replace(catalog, calibrations=less), BOOK)
+    assert [item.missing for item in advice.undetermined] == [("a calibration of the runtime",)]
+
+
 def test_what_the_catalogue_lacks_is_lacking_in_its_specs() -> None:
     for chip in strategies.catalog().accelerators:
         for item in missing(chip, constants(chip)):
