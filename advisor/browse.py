@@ -16,6 +16,7 @@ from engine.quantity import Model, Quantity, Source
 from engine.units import significant
 from engine.workload import Workload
 
+from .check import Checkbook
 from .datasheet import derived, sheet
 from .report.datasheet import as_page, as_sheet
 from .report.layout import Paint, markdown_table, plain, table
@@ -36,7 +37,7 @@ def totals(network: Network) -> dict[str, float]:
     }
 
 
-def find(name: str, catalog: Catalog, book: Rulebook) -> Model:
+def find(name: str, catalog: Catalog, book: Rulebook, checks: Checkbook) -> Model:
     """Return the spec of an id, or of a file; where kinds share an id, FOLDER/ID tells them apart.
 
     Raises SpecError for a faulty file and UnknownNameError for no such id.
@@ -52,9 +53,11 @@ def find(name: str, catalog: Catalog, book: Rulebook) -> Model:
         return book.profiles[name]
     if name.upper() in {rule.id for rule in book.rules}:
         return book[name]
+    if name.upper() in checks.checks:
+        return checks[name]
     tiers = (
         [*catalog.accelerators.entries, *catalog.workloads.entries],
-        [*catalog.calibrations.entries, *book.profiles, *(rule.id for rule in book.rules)],
+        [*catalog.calibrations.entries, *book.profiles, *(rule.id for rule in book.rules), *checks.checks],
         [*catalog.measurements.entries],
     )
     raise _ambiguous_or_unknown(name, tiers)
@@ -209,10 +212,11 @@ def _operator_row(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """Return the faults of a file, a line each, or what follows from it when it is valid."""
-    if outcome.faults:
-        return "".join(f"{fault}\n" for fault in outcome.faults)
-    lines = [f"{outcome.file}: valid {type(outcome.spec).__name__.lower()}"]
+    """Return the faults of a file, a line each, and what follows from it when it is valid."""
+    lines = [str(fault) for fault in outcome.faults]
+    if not outcome.valid:
+        return "\n".join(lines) + "\n"
+    lines += [f"{outcome.file}: valid {type(outcome.spec).__name__.lower()}"]
     if isinstance(outcome.spec, Accelerator):
         for dtype, entry in derived(outcome.spec).items():
             told = [

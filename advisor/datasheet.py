@@ -9,7 +9,6 @@ from typing import Any, Final
 from engine.accelerator import DTYPE_BYTES, Accelerator, half_last_digit
 from engine.calibration import Calibration, Interval, Resolved, resolve
 from engine.catalog import Catalog
-from engine.checks import implied_peaks
 from engine.quantity import Model, Quantity
 from engine.units import factor, render, significant
 
@@ -66,7 +65,7 @@ def confidence(chip: Accelerator, quantity: Quantity) -> str:
 
 def derived(chip: Accelerator) -> dict[str, Any]:
     """Return what follows from a chip's figures, by number format: ridge point, highest peak, the FLOP per clock implied."""
-    implied = implied_peaks(chip)
+    implied = chip.implied_peaks
     facts: dict[str, Any] = {}
     for dtype in chip.dtypes:
         peak = chip.peak_dense[dtype].si  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""Prints pages from data: `docs/rules.md` from rules and facts, `docs/catalogue.md` from the other specs.
+"""Prints pages from data: `docs/rules.md` from rules, checks and their facts, `docs/catalogue.md` from the other specs.
 
 `python -m advisor.docs --write` writes both; `python -m advisor.docs catalogue` prints one.
 """
@@ -13,14 +13,18 @@ from engine.catalog import data_root, load
 from engine.quantity import Source
 
 from .catalogue import catalogue_text
+from .check import Check, Checkbook, load_checks
+from .chip_facts import CHIP, FORMAT, SIZE
+from .chip_facts import TEXTS as CHECK_TEXTS
 from .facts import NUMBERS, TEXTS
 from .report.layout import markdown_table
 from .rule import FAMILIES, Profile, Rule, Rulebook, load_rulebook
 
-INTRODUCTION: Final = """# Rules, profiles and facts
+INTRODUCTION: Final = """# Rules, profiles, checks and facts
 
-Printed by `python -m advisor.docs --write` from `specs/rules`, `specs/profiles` and `advisor/facts.py`: change those, not
-this page. How to write a rule or a profile of your own: [specs.md](specs.md).
+Printed by `python -m advisor.docs --write` from `specs/rules`, `specs/profiles`, `specs/checks`, `advisor/facts.py` and
+`advisor/chip_facts.py`: change those, not this page. How to write a rule, a profile or a check of your own:
+[specs.md](specs.md).
 
 A rule fires where its condition holds. A condition that an unknown value decides neither fires nor passes: the candidate
 is *undetermined*. What a verdict does:
@@ -44,6 +48,19 @@ PROFILES: Final = """## Profiles
 
 What counts as best among the candidates that meet every limit. Ask for one with `--profile`, or by its word with
 `--objective`. *To the knee*: batches beyond the knee are offered only where no smaller one qualifies.
+"""
+
+
+CHECKS: Final = """## Checks of chips
+
+What `advise validate` asks of an accelerator, and `--specs` of those in your folder. A check that an unknown figure decides is
+silent. A warning leaves the spec valid. A check is not asked where one that *unless* names has found something on the same
+chip, so that one mistake is told once. A finding that is no fault is excused by `exceptions` in the spec, with its reason.
+"""
+CHECK_FACTS: Final = """## Facts of checks
+
+What the condition and the messages of a check may use: of the chip in every scope; of each number format in scope *format*; of
+each memory or cache in scope *size*. Where a check points to may name texts only.
 """
 
 
@@ -84,7 +101,39 @@ def profile_row(profile: Profile) -> tuple[str, ...]:
     return code(profile.id), code(profile.objective), goal, limits, batches, profile.because
 
 
-def rules_text(book: Rulebook) -> str:
+def check_row(check: Check, book: Checkbook) -> tuple[str, ...]:
+    """Return the cells of one check."""
+    told = f"{check.found}; expected {check.expected}"
+    source = book.files[check.id].sources[check.source]
+    unless = ", ".join(check.unless)
+    return check.id, check.severity, check.scope, check.title, code(check.when), unless, code(check.at), told, taken(source)
+
+
+def taken(source: Source) -> str:
+    """Return a source as a link or a title, with what it assumes."""
+    return f"{cited(source)}: {source.assumes}" if source.assumes else cited(source)
+
+
+def checks_text(book: Checkbook) -> str:
+    """Return the sections of the checks and of their facts."""
+    heading = ("Check", "Severity", "Scope", "Title", "When", "Unless", "At", "Finding", "Source")
+    checks = table(heading, (check_row(check, book) for check in book.checks.values()))
+    numbers = table(
+        ("Number", "Scope", "Unit", "Meaning"),
+        (
+            (code(name), scope, unit, text)
+            for scope, rows in (("chip", CHIP), ("format", FORMAT), ("size", SIZE))
+            for name, (unit, text) in rows.items()
+        ),
+    )
+    texts = table(
+        ("Text", "Scope", "Meaning"),
+        ((code(name), scope, text) for scope, rows in CHECK_TEXTS.items() for name, text in rows.items()),
+    )
+    return f"{CHECKS}\n{checks}\n{CHECK_FACTS}\n{numbers}\n{texts}"
+
+
+def rules_text(book: Rulebook, checks: Checkbook) -> str:
     """Return the whole text of `docs/rules.md`."""
     profiles = table(
         ("Profile", "Objective", "Best is", "Admits", "Batches", "Because"), map(profile_row, book.profiles.values())
@@ -92,11 +141,11 @@ def rules_text(book: Rulebook) -> str:
     numbers = table(("Number", "Unit", "Meaning"), ((code(name), unit, text) for name, (unit, text) in NUMBERS.items()))
     texts = table(("Text, in messages only", "Meaning"), ((code(name), text) for name, text in TEXTS.items()))
     families = [family_text(book, family) for family in FAMILIES]
-    return "\n".join([INTRODUCTION, *families, PROFILES, profiles, FACTS, numbers, texts])
+    return "\n".join([INTRODUCTION, *families, PROFILES, profiles, FACTS, numbers, texts, checks_text(checks)])
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
-    "rules": lambda: rules_text(load_rulebook()),
+    "rules": lambda: rules_text(load_rulebook(), load_checks()),
     "catalogue": lambda: catalogue_text(load()),
 }
 """Page -> what prints it."""

@@ -116,6 +116,8 @@ TEXTS: Final[dict[str, str]] = {
     "interval_basis": "what the interval rests on",
     "assumed": "what the energy model assumes for want of a published figure",
 }
+UNITS: Final = {name: unit for name, (unit, _) in NUMBERS.items()}
+"""Number of the vocabulary -> its unit."""
 _DIMENSION: Final = {
     "s": "time",
     "J": "energy",
@@ -125,6 +127,7 @@ _DIMENSION: Final = {
     "B/s": "bandwidth",
     "FLOP": "work",
     "FLOP/s": "rate",
+    "Hz": "frequency",
 }
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
@@ -134,33 +137,46 @@ def placeholders(template: str) -> set[str]:
     return set(_PLACEHOLDER.findall(template))
 
 
-def fill(template: str, facts: Mapping[str, Any]) -> str:
-    """Return a message with its facts filled in, each as people read its unit.
+def fill(template: str, facts: Mapping[str, Any], units: Mapping[str, str] | None = None) -> str:
+    """Return a message with its facts filled in, each as people read its unit; `units` are those of another vocabulary.
 
     >>> fill("even a perfect implementation needs {latency_lower_bound_s}", {"latency_lower_bound_s": 0.02})
     'even a perfect implementation needs 20 ms'
     """
-    return _PLACEHOLDER.sub(lambda match: shown(match[1], facts.get(match[1])), template)
+    known = UNITS if units is None else units
+    return _PLACEHOLDER.sub(lambda match: with_unit(facts.get(match[1]), known.get(match[1], "")), template)
 
 
 def shown(name: str, value: Any) -> str:
     """Return the value of a fact as people read it."""
+    return with_unit(value, UNITS.get(name, ""))
+
+
+def with_unit(value: Any, unit: str) -> str:
+    """Return a value as people read it with its unit; a text as it is.
+
+    >>> with_unit(0.02, "s"), with_unit(2.5e12, "FLOP/s/W"), with_unit(2022.0, "year"), with_unit("bf16", "")
+    ('20 ms', '2.5 TFLOP/s/W', '2022', 'bf16')
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "unknown"
-    if name in TEXTS:
-        return str(value)
-    unit = NUMBERS[name][0]
+    if isinstance(value, str):
+        return value
     if not math.isfinite(value):
         return "unlimited"
     match unit:
-        case "s" | "J" | "W" | "B" | "/s" | "B/s" | "FLOP" | "FLOP/s":
+        case "s" | "J" | "W" | "B" | "/s" | "B/s" | "FLOP" | "FLOP/s" | "Hz":
             return render(float(value), _DIMENSION[unit])
         case "share":
             return f"{significant(100 * value, 2)} %"
         case "times":
             text = significant(value, 3)
             return "1.00x" if text == "1" else f"{text}x"
-        case "USD" | "USD/h":
+        case "USD" | "USD/h" | "FLOP/B" | "bit":
             return f"{significant(value)} {unit}"
+        case "FLOP/s/W":
+            return f"{render(float(value), 'rate')}/W"
+        case "year":
+            return f"{value:.0f}"
         case _:
             return significant(float(value), 3)

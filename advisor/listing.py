@@ -16,12 +16,13 @@ from engine.quantity import Quantity
 from engine.workload import Workload
 
 from .browse import totals
+from .check import Check, Checkbook
 from .datasheet import applies_to, usual_dtype
 from .report.columns import ALWAYS, Column
 from .rule import Profile, Rule, Rulebook
 
 Rows = list[dict[str, Any]]
-SHELVES: Final = ("hardware", "workloads", "rules", "profiles", "calibrations", "measurements")
+SHELVES: Final = ("hardware", "workloads", "rules", "checks", "profiles", "calibrations", "measurements")
 
 
 def _number(key: str, word: str, unit: str, scale: float, rank: int | None, heading: str = "") -> Column:
@@ -72,6 +73,13 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column(key="when", word="when", rank=None),
         Column(key="because", word="because", rank=1, wraps=24),
     ),
+    "checks": (
+        Column(key="id", word="id"),
+        Column(key="severity", word="severity", rank=1),
+        Column(key="scope", word="scope", rank=2),
+        Column(key="title", word="title", rank=1),
+        Column(key="when", word="when", rank=3, wraps=24),
+    ),
     "profiles": (
         Column(key="id", word="id"),
         Column(key="objective", word="objective", rank=1),
@@ -103,7 +111,7 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
 """Shelf -> its columns, in order."""
 
 
-def listed(what: str, catalog: Catalog, book: Rulebook, dtypes: Sequence[str] = ()) -> Rows:
+def listed(what: str, catalog: Catalog, book: Rulebook, checks: Checkbook, dtypes: Sequence[str] = ()) -> Rows:
     """Return one flat object with an `id` for every spec of a kind, in the units of its keys.
 
     The peak of a chip is that in the first of `dtypes` that it has. Raises UnknownNameError for no kind of SHELVES.
@@ -112,6 +120,7 @@ def listed(what: str, catalog: Catalog, book: Rulebook, dtypes: Sequence[str] = 
         "hardware": lambda: [hardware_row(chip, catalog, dtypes) for chip in catalog.accelerators],
         "workloads": lambda: [workload_row(workload) for workload in catalog.workloads],
         "rules": lambda: [_rule(rule, book) for rule in book.rules],
+        "checks": lambda: [_check(check) for check in checks.checks.values()],
         "profiles": lambda: [_profile(profile) for profile in book.profiles.values()],
         "calibrations": lambda: [calibration_row(calibration) for calibration in catalog.calibrations],
         "measurements": lambda: [_measurement(measurement) for measurement in catalog.measurements],
@@ -169,6 +178,10 @@ def workload_row(workload: Workload) -> dict[str, Any]:
 def _rule(rule: Rule, book: Rulebook) -> dict[str, Any]:
     return {"id": rule.id, "family": book.family[rule.id], "verdict": rule.verdict, "scope": rule.scope, "title": rule.title,
             "when": rule.when, "because": rule.because}  # fmt: skip
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {"id": check.id, "severity": check.severity, "scope": check.scope, "title": check.title, "when": check.when}
 
 
 def _profile(profile: Profile) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import typer
 from engine.catalog import Catalog, load
 
 from . import inputs
+from .check import load_checks
 from .rule import Rulebook, load_rulebook
 
 NOTHING_QUALIFIES: Final = 1
@@ -49,4 +50,13 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to a file i
 def load_specs(specs: Sequence[Path] | None) -> tuple[Catalog, Rulebook]:
     """Return the catalogue and the rules, with those of the user's folders. Raises SpecError with every fault of every file."""
     directories = inputs.spec_directories(specs or ())
-    return load(directories), load_rulebook(directories)
+    return load_catalog(specs), load_rulebook(directories)
+
+
+def load_catalog(specs: Sequence[Path] | None) -> Catalog:
+    """Return the catalogue with the user's folders, which are checked; warnings about them go to stderr."""
+    directories = inputs.spec_directories(specs or ())
+    catalog = load(directories, load_checks(directories).judge if directories else None)
+    for warning in catalog.warnings:
+        typer.echo(str(warning), err=True)
+    return catalog

@@ -10,13 +10,14 @@ from typing import Final
 
 from engine.accelerator import Accelerator
 from engine.calibration import Calibration
-from engine.catalog import load_document
+from engine.catalog import data_root, load_document
 from engine.documents import Document, read_file, validate
-from engine.errors import Fault, closest
+from engine.errors import Fault, SpecError, closest
 from engine.measurement import Measurement
 from engine.quantity import Model
 from engine.workload import Workload
 
+from .check import FOLDER, CheckFile, check_checks, load_checks
 from .claim import ClaimFile, check_claims
 from .rule import Profile, RuleFile, check_rules
 
@@ -28,6 +29,7 @@ MODELS: Final[dict[str, type[Model]]] = {
     "rule": RuleFile,
     "profile": Profile,
     "claim": ClaimFile,
+    "check": CheckFile,
 }
 _MARKS: Final = {
     "peak_dense": "accelerator",
@@ -37,17 +39,23 @@ _MARKS: Final = {
     "rules": "rule",
     "objective": "profile",
     "claims": "claim",
+    "checks": "check",
 }
 """A key that only one kind of spec has -> that kind, for files without $schema."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What validating one file found: the spec, or its faults."""
+    """What validating one file found: the spec where it is valid, and its faults, which may be warnings."""
 
     file: str
     spec: Model | None
     faults: tuple[Fault, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Return whether the file has no fault but warnings."""
+        return all(fault.severity == "warning" for fault in self.faults)
 
 
 def files_of(paths: Iterable[Path]) -> Iterator[Path]:
@@ -65,7 +73,23 @@ def validate_file(path: Path) -> Outcome:
     spec, faults = load_document(document, model)
     structure, _ = validate(document, model)
     faults += [*check_rules(document, structure), *check_claims(document, structure)]
-    return Outcome(file=str(path), spec=None if faults else spec, faults=tuple(dict.fromkeys(faults)))
+    faults += check_checks(document, structure, frozenset(load_checks().checks))
+    if isinstance(structure, Accelerator):
+        faults += _checked(document, structure, path)
+    valid = all(fault.severity == "warning" for fault in faults)
+    return Outcome(file=str(path), spec=spec if valid else None, faults=tuple(dict.fromkeys(faults)))
+
+
+def _checked(document: Document, chip: Accelerator, path: Path) -> Iterator[Fault]:
+    """Yield what our checks find on a chip, and those of the spec directory that its file stands in."""
+    directory = path.resolve().parent.parent
+    ours = directory == data_root() / "specs"
+    try:
+        book = load_checks([] if ours else [directory])
+    except SpecError:
+        yield document.fault((), f"no checks, since files in {directory / FOLDER} are faulty", "valid files there")
+        book = load_checks()
+    yield from book.judge(document, chip)
 
 
 def model_of(document: Document) -> tuple[type[Model] | None, list[Fault]]:

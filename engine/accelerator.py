@@ -19,9 +19,11 @@ from .quantity import (
     Length,
     Model,
     PerClock,
+    Pointer,
     Power,
     Price,
     Rate,
+    RuleId,
     Size,
     Source,
     Text,
@@ -69,6 +71,15 @@ class EnergyFloors(Model):
     byte: ByteEnergy
 
 
+class Exemption(Model):
+    """A finding of a check that is no fault of this chip: which check, where (a JSON pointer), and why."""
+
+    check: RuleId
+    at: Pointer
+    because: Text
+    source: Key
+
+
 class Accelerator(Model):
     """One chip as its maker describes it. A field left out is unknown; it is never taken for 0."""
 
@@ -103,6 +114,7 @@ class Accelerator(Model):
     price: Price | None = None
     energy_floors: EnergyFloors | None = None
 
+    exceptions: Annotated[tuple[Exemption, ...], Tuple] = ()
     not_published: dict[Key, Text] = {}
     notes: list[Text] = []
 
@@ -120,6 +132,17 @@ class Accelerator(Model):
         """Return the clock behind the published peak of `dtype` [Hz], or None when no clock is published."""
         clock = self.peak_clock.get(dtype) or self.peak_clock.get("default") or self.max_clock  # type: ignore[call-overload]
         return None if clock is None else float(clock.si)
+
+    @property
+    def implied_peaks(self) -> dict[str, float]:
+        """Return units x clock x FLOP per clock [FLOP/s] for every number format whose parts are published."""
+        if self.parallel_units is None:
+            return {}
+        return {
+            dtype: self.parallel_units.si * clock * per_clock.si
+            for dtype, per_clock in self.flop_per_clock.items()
+            if (clock := self.clock_hz(dtype)) is not None and dtype in self.peak_dense
+        }
 
     def peak_max_flop_per_s(self, dtype: str) -> float:
         """Return pi_max [FLOP/s]: units x highest clock x FLOP per clock, never below the published peak.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,8 @@ KINDS: Final[dict[str, type[Model]]] = {
 """Folder of a spec directory -> model of the files in it."""
 
 M = TypeVar("M", bound=Model)
+Judge = Callable[[Document, Model], Iterable[Fault]]
+"""What finds faults in a user's specs beyond those of meaning."""
 
 
 def data_root() -> Path:
@@ -81,12 +83,13 @@ class Shelf(Generic[M]):
 
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """Accelerators, workloads, calibrations and measurements, validated."""
+    """Accelerators, workloads, calibrations and measurements, validated; `warnings` are findings that leave a spec valid."""
 
     accelerators: Shelf[Accelerator]
     workloads: Shelf[Workload]
     calibrations: Shelf[Calibration]
     measurements: Shelf[Measurement]
+    warnings: tuple[Fault, ...] = ()
 
     @cached_property
     def constants(self) -> Mapping[str, Resolved]:
@@ -116,8 +119,13 @@ def spec_files(directory: Path, folder: str) -> list[Path]:
     return sorted(path for path in (directory / folder).glob("*.json") if path.is_file())
 
 
-def load_shelf(kind: str, folder: str, model: type[M], directories: Sequence[Path]) -> tuple[Shelf[M], list[Fault]]:
-    """Return all valid specs of one kind in the directories, later ones winning, and the faults of the others."""
+def load_shelf(
+    kind: str, folder: str, model: type[M], directories: Sequence[Path], judge: Judge | None = None
+) -> tuple[Shelf[M], list[Fault]]:
+    """Return all valid specs of one kind in the directories, later ones winning, and the faults of the others.
+
+    The first directory is ours and trusted; `judge` finds more faults in the specs of the others.
+    """
     entries: dict[str, Entry[M]] = {}
     faults: list[Fault] = []
     for number, directory in enumerate(directories):
@@ -128,6 +136,8 @@ def load_shelf(kind: str, folder: str, model: type[M], directories: Sequence[Pat
             faults += found
             if spec is None:
                 continue
+            if judge is not None and number:
+                faults += judge(document, spec)
             name = str(getattr(spec, "id"))  # noqa: B009 - every kind on a shelf has an id
             if name in fresh:
                 faults.append(document.fault(("id",), f"{name!r} is also the id of {fresh[name].file}", "an id of its own"))
@@ -168,8 +178,8 @@ def load_document(document: Document, model: type[M], *, trusted: bool = False) 
     return (None, faults) if any(fault.severity == "error" for fault in faults) else (spec, faults)
 
 
-def load(extra: Sequence[Path] = ()) -> Catalog:
-    """Return the catalogue of our specs and those in `extra` directories, which win.
+def load(extra: Sequence[Path] = (), judge: Judge | None = None) -> Catalog:
+    """Return the catalogue of our specs and those in `extra` directories, which win and which `judge` judges.
 
     Raises SpecError with every fault of every file.
     """
@@ -177,11 +187,17 @@ def load(extra: Sequence[Path] = ()) -> Catalog:
     absent = [str(directory) for directory in extra if not os.path.isdir(directory)]  # noqa: PTH112 - any text may come
     if absent:
         raise SpecError(Fault(name, 1, 1, "", "no such directory", "a directory of specs") for name in absent)
-    accelerators, faults_a = load_shelf("hardware", "accelerators", Accelerator, directories)
+    accelerators, faults_a = load_shelf("hardware", "accelerators", Accelerator, directories, judge)
     workloads, faults_w = load_shelf("workload", "workloads", Workload, directories)
     calibrations, faults_c = load_shelf("calibration", "calibrations", Calibration, directories)
     measurements, faults_m = load_shelf("measurement", "measurements", Measurement, directories)
     faults = [*faults_a, *faults_w, *faults_c, *faults_m, *shared_names(accelerators), *shared_names(workloads)]
-    if faults:
+    if any(fault.severity == "error" for fault in faults):
         raise SpecError(faults)
-    return Catalog(accelerators=accelerators, workloads=workloads, calibrations=calibrations, measurements=measurements)
+    return Catalog(
+        accelerators=accelerators,
+        workloads=workloads,
+        calibrations=calibrations,
+        measurements=measurements,
+        warnings=tuple(faults),
+    )

@@ -1,11 +1,10 @@
-"""What a schema cannot say: sources are declared, expressions are safe, graphs fit together, redundant figures agree."""
+"""What a schema cannot say: sources are declared, expressions are safe, graphs fit together, totals are reproduced."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from .accelerator import Accelerator
 from .calibration import Calibration, Interval
 from .documents import Document
 from .errors import ExpressionError, Fault, GraphError, closest
@@ -16,8 +15,6 @@ from .quantity import Model
 from .units import significant
 from .workload import Workload
 
-PEAK_TOLERANCE: Final = 0.02
-BANDWIDTH_TOLERANCE: Final = 0.03
 _NOT_EXPRESSIONS: Final = frozenset(
     {"op", "name", "function", "activation", "squeeze_activation", "gate_activation", "tied_to", "inputs"}
 )
@@ -99,33 +96,6 @@ def _workload(document: Document, model: Workload) -> Iterator[Fault]:
             yield document.fault(("published", name), found, f"agreement within {published.within:g}")
 
 
-def _accelerator(document: Document, chip: Accelerator) -> Iterator[Fault]:
-    for dtype, implied in implied_peaks(chip).items():
-        stated = chip.peak_dense[dtype].si  # type: ignore[index]
-        if abs(implied / stated - 1) > PEAK_TOLERANCE:
-            found = f"units x clock x FLOP/clock = {significant(implied / 1e12)} TFLOP/s"
-            yield document.fault(("peak_dense", dtype), found, f"{significant(stated / 1e12)} TFLOP/s within 2 %")
-    memory = chip.memory
-    if memory.bandwidth and memory.bus_width and memory.data_rate:
-        implied = memory.bus_width.si * memory.data_rate.si / 8
-        if abs(implied / memory.bandwidth.si - 1) > BANDWIDTH_TOLERANCE:
-            found = f"bus x rate = {significant(implied / 1e9)} GB/s"
-            yield document.fault(("memory", "bandwidth"), found, f"{significant(memory.bandwidth.si / 1e9)} GB/s within 3 %")
-    if chip.tdp and chip.idle_power and chip.idle_power.si >= chip.tdp.si:
-        yield document.fault(("idle_power",), f"{chip.idle_power.si:g} W idle", f"less than the TDP of {chip.tdp.si:g} W")
-
-
-def implied_peaks(chip: Accelerator) -> dict[str, float]:
-    """Return units x clock x FLOP per clock [FLOP/s] for every number format whose parts are published."""
-    if chip.parallel_units is None:
-        return {}
-    return {
-        dtype: chip.parallel_units.si * clock * per_clock.si
-        for dtype, per_clock in chip.flop_per_clock.items()
-        if (clock := chip.clock_hz(dtype)) is not None and dtype in chip.peak_dense
-    }
-
-
 def _calibration(document: Document, calibration: Calibration) -> Iterator[Fault]:
     if calibration.interval is not None:
         yield from _interval(document, ("interval",), calibration.interval)
@@ -151,7 +121,6 @@ def _measurement(document: Document, measurement: Measurement) -> Iterator[Fault
 
 _CHECKS: Final[dict[type[Model], Callable[[Document, Any], Iterator[Fault]]]] = {
     Workload: _workload,
-    Accelerator: _accelerator,
     Calibration: _calibration,
     Measurement: _measurement,
 }

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .errors import Fault, closest
+from .errors import Fault, Severity, closest
 from .quantity import Model
 
 MAX_BYTES: Final = 8_000_000
@@ -33,11 +33,20 @@ class Document:
     data: Any
     faults: tuple[Fault, ...] = ()
 
-    def fault(self, path: Sequence[str | int], found: str, expected: str, suggestion: str = "") -> Fault:
+    def fault(
+        self,
+        path: Sequence[str | int],
+        found: str,
+        expected: str,
+        suggestion: str = "",
+        *,
+        rule: str = "",
+        severity: Severity = "error",
+    ) -> Fault:
         """Return the fault at a path into the data; the nearest part of the path that exists gives line and column."""
         pointer = pointer_of(path)
         line, column = _position(self.text, pointer)
-        return Fault(self.file, line, column, pointer, found, expected, suggestion)
+        return Fault(self.file, line, column, pointer, found, expected, suggestion, rule, severity)
 
 
 @dataclass

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+Severity = Literal["error", "warning"]
+
+
 class RoofwiseError(Exception):
     """Any fault that Roofwise reports to its user; the message names the thing, the value and the remedy."""
 
@@ -51,12 +54,14 @@ class Fault:
     expected: str
     suggestion: str = ""
     rule: str = ""
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
 
     def __str__(self) -> str:
-        """Return the fault on one line, clickable in editors: ``file:line:col: pointer: found; expected``."""
+        """Return the fault on one line, clickable in editors: ``file:line:col: pointer: warning rule: found; expected``."""
         hint = f"; did you mean {self.suggestion}?" if self.suggestion else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.pointer or '/'}: {self.found}; expected {self.expected}{hint}"
+        mark = " ".join(word for word in ("warning" if self.severity == "warning" else "", self.rule) if word)
+        told = f"{mark}: {self.found}" if mark else self.found
+        return f"{self.file}:{self.line}:{self.column}: {self.pointer or '/'}: {told}; expected {self.expected}{hint}"
 
 
 class SpecError(RoofwiseError, ValueError):

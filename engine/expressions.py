@@ -1,6 +1,6 @@
 """The safe expression grammar of specs: sizes in workloads, conditions in rules, objectives in profiles.
 
-Names, numbers, ``+ - * / // % **``, ``ceil floor min max``, comparisons, ``and or not``. A text is parsed into Python's
+Names, numbers, ``+ - * / // % **``, ``ceil floor log2 min max``, comparisons, ``and or not``. A text is parsed into Python's
 syntax tree and only the nodes listed here are accepted; nothing is ever evaluated as Python. Length, depth and
 exponents are bounded, so that a hostile text is refused at once.
 
@@ -46,8 +46,14 @@ _COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {"ceil": math.ceil, "floor": math.floor, "min": min, "max": max}
-_SINGLE: Final = ("ceil", "floor")
+_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "log2": math.log2,
+    "min": min,
+    "max": max,
+}
+_SINGLE: Final = ("ceil", "floor", "log2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +167,7 @@ def _children(node: ast.AST, text: str) -> list[ast.expr]:
                 node,
                 text,
                 f"{type(node).__name__} is not allowed; use numbers, names, + - * / // % **, "
-                "ceil floor min max, comparisons, and/or/not",
+                "ceil floor log2 min max, comparisons, and/or/not",
             )
 
 
@@ -265,6 +271,7 @@ def _connect_array(parts: Sequence[Any], deciding: bool) -> Any:
 _ARRAY_FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "ceil": np.ceil,
     "floor": np.floor,
+    "log2": np.log2,
     "min": lambda *values: reduce(np.minimum, values),
     "max": lambda *values: reduce(np.maximum, values),
 }

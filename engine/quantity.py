@@ -35,6 +35,9 @@ Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]
 NodeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,119}$")]
+RuleId = Annotated[str, Field(pattern=r"^[A-Z][0-9]{3}$")]
+Pointer = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_]{1,40}){1,8}$")]
+"""A place in a spec, as a JSON pointer."""
 Tuple = BeforeValidator(_tuple)
 
 

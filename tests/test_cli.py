@@ -148,6 +148,8 @@ def test_an_impossible_latency_exits_1_with_nearest_miss_rule_and_remedy(run: Ru
         (("predict", "--model", "resnet50", "--hardware", "nvidia-l5", "--batch", "1"), "did you mean nvidia-l4"),
         (("list", "hardware", "--kind", "gpux"), "did you mean gpu?"),
         (("show", "resnet5"), "did you mean resnet50?"),
+        (("show", "h100"), f"could be {' or '.join(H100)}; give the whole id"),
+        (("predict", "--model", "resnet50", "--hardware", "h100"), f"could be {' or '.join(H100)}; give the whole id"),
         (("show", "nvidia-t4-bert-base-int8-1"), "did you mean nvidia-t4-bert-base-int8-128-tensorrt?"),
         (("--model", "resnet50", "--specs", "/nowhere"), "/nowhere:1:1: /: no such directory"),
         ((*MAIN_JOB, "--out", "/nowhere/out.txt"), "name a file in a folder that exists"),
@@ -234,6 +236,38 @@ def test_a_spec_of_ones_own_wins_and_is_marked(run: Run, tmp_path: Path) -> None
     assert "T505" in out
 
 
+def own_chip(folder: Path, **changes: object) -> str:
+    """Write a chip of one's own, an L4 but for the changes, into a spec directory; return the directory."""
+    chip = load().accelerators["nvidia-l4"].model_dump(mode="json", by_alias=True, exclude_none=True)
+    (folder / "accelerators").mkdir()
+    (folder / "accelerators" / "my-chip.json").write_text(json.dumps(chip | {"id": "my-chip"} | changes), encoding="utf-8")
+    return str(folder)
+
+
+def test_a_chip_of_ones_own_that_physics_forbids_is_refused_by_name_of_the_check(run: Run, tmp_path: Path) -> None:
+    specs = own_chip(tmp_path, idle_power={"value": 72, "unit": "W", "source": "tpup"})
+    for arguments in ((*MAIN_JOB, "--specs", specs), ("validate", specs)):
+        code, out, err = run(*arguments)
+        assert code == 2
+        assert "/idle_power: P109: 72 W idle; expected less than the TDP of 72 W" in out + err
+
+
+def test_a_warning_is_told_beside_the_answer(run: Run, tmp_path: Path) -> None:
+    specs = own_chip(tmp_path, last_level_cache={"value": 32, "unit": "MB", "source": "tpup"})
+    code, out, err = run(*MAIN_JOB, "--specs", specs, "--hardware", "my-chip", "--format", "json")
+    assert code == 0
+    assert json.loads(out)["recommendation"]["hardware"] == "my-chip"
+    assert "/last_level_cache: warning P133: 32 MB" in err
+    code, out, err = run("validate", specs)
+    assert (code, err) == (0, "")
+    assert ["warning P133" in line for line in out.splitlines()[:2]] == [True, False]
+    assert ": valid accelerator" in out
+    code, out, _ = run("validate", specs, "--format", "json")
+    (told,) = json.loads(out)
+    assert (code, told["valid"]) == (0, True)
+    assert [(fault["rule"], fault["severity"]) for fault in told["faults"]] == [("P133", "warning")]
+
+
 def test_out_writes_the_file_whole_and_prints_nothing(run: Run, tmp_path: Path) -> None:
     code, out, _ = run(*MAIN_JOB, "--format", "md", "--out", str(tmp_path / "answer.md"))
     assert (code, out) == (0, "")
@@ -266,14 +300,14 @@ def test_a_name_that_is_no_path_is_a_fault_like_any_other(run: Run, name: str) -
         assert code == 2
 
 
-@pytest.mark.parametrize("what", ["hardware", "workloads", "rules", "profiles", "calibrations", "measurements"])
+@pytest.mark.parametrize("what", ["hardware", "workloads", "rules", "checks", "profiles", "calibrations", "measurements"])
 def test_every_list_is_a_plain_json_list_of_objects_with_an_id(run: Run, what: str) -> None:
     code, out, _ = run("list", what, "--format", "json")
     assert code == 0
     assert all(isinstance(row["id"], str) for row in json.loads(out))
 
 
-@pytest.mark.parametrize("name", ["nvidia-l4", "hailo-8", "bert-base", "L201", "balanced", "gpu-hbm"])
+@pytest.mark.parametrize("name", ["nvidia-l4", "hailo-8", "bert-base", "L201", "P104", "balanced", "gpu-hbm"])
 def test_every_kind_of_spec_can_be_shown(run: Run, name: str) -> None:
     code, out, _ = run("show", name)
     assert code == 0

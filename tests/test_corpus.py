@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from advisor.check import check_checks, load_checks
 from advisor.rule import check_rules
 from advisor.validation import MODELS, validate_file
 from engine.catalog import data_root, load_document
@@ -73,7 +74,10 @@ def test_no_number_is_without_a_declared_source(path: Path) -> None:
 
 @pytest.mark.parametrize("path", INVALID, ids=names(INVALID))
 def test_an_invalid_file_has_the_findings_beside_it(path: Path) -> None:
-    """A line is `line:column pointer | how the finding begins`, then ` | suggestion` where there is one."""
+    """A line is `line:column pointer | how the finding begins`, then ` | suggestion` where there is one.
+
+    After the pointer stand `warning`, where it is none but that, and the id of the check that found it.
+    """
     expected = path.with_suffix(".expected").read_text(encoding="utf-8").splitlines()
     start = time.perf_counter()
     faults = validate_file(path).faults
@@ -81,9 +85,17 @@ def test_an_invalid_file_has_the_findings_beside_it(path: Path) -> None:
     assert len(faults) == len(expected), faults
     for fault, line in zip(faults, expected, strict=True):
         place, told, *suggestion = line.split(" | ")
-        assert f"{fault.line}:{fault.column} {fault.pointer or '/'}" == place
+        severity = "warning" if fault.severity == "warning" else ""
+        assert " ".join(filter(None, (f"{fault.line}:{fault.column}", fault.pointer or "/", severity, fault.rule))) == place
         assert f"{fault.found}; expected {fault.expected}".startswith(told)
         assert fault.suggestion == (suggestion[0] if suggestion else "")
+
+
+@pytest.mark.parametrize("check", load_checks().checks)
+def test_a_file_breaks_each_check_and_no_other_and_a_neighbour_is_just_inside(check: str) -> None:
+    (broken,) = (ROOT / "invalid" / "accelerator").glob(f"{check.lower()}-*.json")
+    assert [fault.rule for fault in validate_file(broken).faults] == [check]
+    assert validate_file(ROOT / "valid" / "accelerator" / f"{check.lower()}-inside.json").faults == ()
 
 
 @pytest.mark.parametrize("path", INVALID, ids=names(INVALID))
@@ -176,7 +188,10 @@ def test_any_spec_is_judged_in_time_and_each_fault_is_told_on_one_line(case: tup
     start = time.perf_counter()
     document = read_text(text, "case")
     spec, faults = load_document(document, MODELS[kind])
-    faults += check_rules(document, validate(document, MODELS[kind])[0])
+    structure, _ = validate(document, MODELS[kind])
+    faults += [*check_rules(document, structure), *check_checks(document, structure)]
+    if structure is not None:
+        faults += load_checks().judge(document, structure)
     assert time.perf_counter() - start < SECONDS
     assert spec is None or not document.faults
     lines = text.splitlines()

@@ -216,6 +216,7 @@ FOLDERS = {
     "calibration": "calibrations",
     "measurement": "measurements",
     "claim": "claims",
+    "check": "checks",
 }
 
 

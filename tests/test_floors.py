@@ -26,8 +26,8 @@ predict
 __init__
 """
 ADVISOR = """
-__init__ requirements facts gaps report.__init__ report.layout report.spec report.columns report.live
-rule claim
+__init__ requirements facts chip_facts gaps report.__init__ report.layout report.spec report.columns report.live
+rule check claim
 inputs validation datasheet report.datasheet browse listing comparison report.comparison
 candidate
 exclusion

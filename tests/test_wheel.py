@@ -43,9 +43,18 @@ def install(wheel: Path, folder: Path) -> Path:
     return Path(paths["scripts"])
 
 
+CODE = (".py", ".js", ".css", ".html")
+"""What a package holds: Python, and what a report is made of."""
+
+
 def test_the_wheel_holds_code_specs_and_schemas_and_nothing_else(wheel: Path) -> None:
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    code = {path.relative_to(ROOT).as_posix() for package in ("engine", "advisor") for path in (ROOT / package).rglob("*.py")}
+    code = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("engine", "advisor")
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in CODE
+    }
     typed = {"engine/py.typed", "advisor/py.typed"}
     data = {
         f"engine/_data/{path.relative_to(ROOT).as_posix()}"

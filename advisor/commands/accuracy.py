@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.catalog import Catalog, load
+from engine.catalog import Catalog
 
 from .. import inputs, output
-from ..options import Out, Specs
+from ..options import Out, Specs, load_catalog
 
 
 def command(
@@ -57,7 +57,7 @@ def command(
     if plot is not None:
         faults.take("--plot", lambda: drawn.check(plot), None)
     faults.check()
-    catalog = load(inputs.spec_directories(specs or ()))
+    catalog = load_catalog(specs)
     report = accuracy.report(_measured(data, catalog), catalog, groups)
     if plot is not None:
         output.write_bytes(drawn.draw(report.points, plot.suffix), plot, "--plot")

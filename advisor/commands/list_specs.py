@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from .. import inputs, output
+from ..check import load_checks
 from ..options import Out, Specs, load_specs
 
 
 def command(
-    what: Annotated[str, typer.Argument(help="hardware, workloads, rules, profiles, calibrations or measurements.")],
+    what: Annotated[str, typer.Argument(help="hardware, workloads, rules, checks, profiles, calibrations or measurements.")],
     kind: Annotated[
         str | None,
         typer.Option(help="Only these kinds: gpu, tpu, npu, cpu, dataflow, or edge: made for the edge.", metavar="KINDS"),
@@ -53,8 +54,9 @@ def command(
 
     form = inputs.form(form, ("text", "md", "csv", "json"))
     catalog, book = load_specs(specs)
+    checks = load_checks(inputs.spec_directories(specs or ()))
     faults = inputs.Faults()
-    every = rows = listing.listed(what, catalog, book, inputs.split(dtype))
+    every = rows = listing.listed(what, catalog, book, checks, inputs.split(dtype))
     for name, text in {"kind": kind, "vendor": vendor, "family": family, "dtype": dtype}.items():
         kept = faults.take(f"--{name}", partial(listing.narrowed, every, what, name, inputs.split(text)), every)
         rows = [row for row in rows if row in kept]

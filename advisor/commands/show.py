@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import inputs, output
+from ..check import load_checks
 from ..options import Out, Specs, load_specs
 
 
@@ -22,7 +23,7 @@ def command(
     """Show one spec, with the source of every value.
 
     A chip, with what follows from its figures, what is not published and what that blocks, what calibrates it and who measured
-    it; a model kernel by kernel; a rule, a profile, a calibration or a record of measurements.
+    it; a model kernel by kernel; a rule, a check, a profile, a calibration or a record of measurements.
 
     \b
     advise show nvidia-l4
@@ -33,7 +34,7 @@ def command(
 
     form = inputs.form(form, ("text", "md", "json"))
     catalog, book = load_specs(specs)
-    spec = browse.find(name, catalog, book)
+    spec = browse.find(name, catalog, book, load_checks(inputs.spec_directories(specs or ())))
     if form == "json":
         output.write(output.as_json(browse.show_json(spec, catalog)), out)
     elif form == "md":

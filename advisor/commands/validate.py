@@ -17,7 +17,8 @@ def command(
 ) -> None:
     """Check spec files and name every fault.
 
-    Each with file, line, column, pointer and what was expected; exit 0 when all are valid.
+    Each with file, line, column, pointer, the check that found it and what was expected; exit 0 when all are valid.
+    Warnings leave a file valid.
     """
     from .. import browse  # noqa: PLC0415
     from ..validation import files_of, validate_file  # noqa: PLC0415
@@ -26,16 +27,15 @@ def command(
     outcomes = [validate_file(path) for path in files_of(paths)]
     if form == "json":
         output.write(
-            output.as_json(
-                [{"file": o.file, "valid": not o.faults, "faults": [_fault(f) for f in o.faults]} for o in outcomes]
-            ),
+            output.as_json([{"file": o.file, "valid": o.valid, "faults": [_fault(f) for f in o.faults]} for o in outcomes]),
             None,
         )
     else:
         output.write("".join(browse.outcome_text(outcome) for outcome in outcomes) or "no spec files there\n", None)
-    if any(outcome.faults for outcome in outcomes) or not outcomes:
+    if not outcomes or not all(outcome.valid for outcome in outcomes):
         raise typer.Exit(FAULTY)
 
 
 def _fault(fault: Any) -> dict[str, Any]:
-    return {name: getattr(fault, name) for name in ("file", "line", "column", "pointer", "found", "expected", "suggestion")}
+    names = ("file", "line", "column", "pointer", "found", "expected", "suggestion", "rule", "severity")
+    return {name: getattr(fault, name) for name in names}

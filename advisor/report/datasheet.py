@@ -60,6 +60,7 @@ def as_sheet(chip: Accelerator, catalog: Catalog, width: int, paint: Paint = pla
         ),
         ("Measurements", textwrap.wrap(measured(facts["measurements"]), width)),
         ("Sources", _pairs([(key, cited(source)) for key, source in chip.sources.items()], width)),
+        ("Exceptions from checks", _pairs(exceptions(chip), width)),
         ("Notes", [line for note in chip.notes for line in textwrap.wrap(note, width)]),
     ]
     parts = ["\n".join(head), *("\n".join([paint(name, "strong"), *lines]) for name, lines in sections if lines)]
@@ -79,6 +80,7 @@ def as_page(chip: Accelerator, catalog: Catalog) -> str:
         ("Calibration", _items((label, "; ".join(texts)) for label, texts in calibration(facts["calibration"]))),
         ("Measurements", [measured(facts["measurements"])]),
         ("Sources", _items([(key, cited(source)) for key, source in chip.sources.items()])),
+        ("Exceptions from checks", _items(exceptions(chip))),
         ("Notes", [f"- {note}" for note in chip.notes]),
     ]  # fmt: skip
     parts = [f"# {chip.name}", f"`{chip.id}`: {summary(chip, catalog)}"]
@@ -103,6 +105,11 @@ def figure_rows(chip: Accelerator) -> list[dict[str, Any]]:
          "note": q.note or ""}
         for name, q in figures(chip)
     ]  # fmt: skip
+
+
+def exceptions(chip: Accelerator) -> list[tuple[str, str]]:
+    """Return the checks that a chip is excused from, each with its place and reason."""
+    return [(exempt.check, f"at {exempt.at}: {exempt.because}") for exempt in chip.exceptions]
 
 
 def cited(source: Source) -> str:

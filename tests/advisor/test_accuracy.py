@@ -279,7 +279,7 @@ class Run:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.delenv("ROOFWISE_SPECS", raising=False)
-    monkeypatch.setattr("advisor.commands.accuracy.load", lambda directories: loaded(tuple(directories)))
+    monkeypatch.setattr("advisor.options.load", lambda directories, _judge: loaded(tuple(directories)))
     return Run(capsys)
 
 

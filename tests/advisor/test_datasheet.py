@@ -10,6 +10,7 @@ import pytest
 import strategies
 
 from advisor import browse
+from advisor.check import load_checks
 from advisor.cli import main
 from advisor.datasheet import arithmetic, confidence, derived, derived_chip, figures, sheet
 from advisor.gaps import missing
@@ -105,6 +106,8 @@ def test_a_sheet_has_every_value_every_source_and_every_gap_of_its_spec(one: Acc
         assert f"{key} {' '.join(source.title.split())}" in flat
     for item in missing(one, resolve(one, CATALOG.calibrations)):
         assert f"{item.name}{': ' + item.reason if item.reason else ''} without it: {item.gap.blocks}" in flat
+    for exempt in one.exceptions:
+        assert f"{exempt.check} at {exempt.at}: {exempt.because}" in flat
     for reason in one.not_published.values():
         assert " ".join(reason.split()) in flat
 
@@ -170,7 +173,7 @@ def test_json_has_the_spec_and_the_sheet(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["nvidia-l4", "resnet18", "balanced", "L201", "gpu-hbm", "nvidia-l4-bert-base-int8-128-tensorrt"]
+    "name", ["nvidia-l4", "resnet18", "balanced", "L201", "P101", "gpu-hbm", "nvidia-l4-bert-base-int8-128-tensorrt"]
 )
 def test_every_kind_of_spec_has_a_markdown_page(capsys: pytest.CaptureFixture[str], name: str) -> None:
     code, out, _ = run(capsys, "show", name, "--format", "md")
@@ -228,7 +231,7 @@ def test_a_file_that_is_in_no_catalogue_has_its_sheet(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     body = chip(id="mine", idle_power=None).model_dump(mode="json", by_alias=True, exclude_none=True)
     path.write_text(json.dumps(body | {"$schema": "accelerator.schema.json"}), encoding="utf-8")
-    spec = browse.find(str(path), CATALOG, load_rulebook())
+    spec = browse.find(str(path), CATALOG, load_rulebook(), load_checks())
     text = browse.show_text(spec, CATALOG, 100)
     assert "Calibration" in text
     assert "a spec of your own" in " ".join(text.split())

@@ -14,19 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor import listing
+from advisor.check import load_checks
 from advisor.cli import main
 from advisor.report.columns import Column, as_markdown, as_text, fitting
 from advisor.rule import load_rulebook
 from engine.errors import UnknownNameError
 
-BOOK = load_rulebook()
+BOOK, CHECKS = load_rulebook(), load_checks()
 CHIPS = strategies.catalog().accelerators
 SORTABLE = [(what, column.word) for what, columns in listing.COLUMNS.items() for column in columns]
 
 
 @cache
 def rows(what: str) -> listing.Rows:
-    return listing.listed(what, strategies.catalog(), BOOK)
+    return listing.listed(what, strategies.catalog(), BOOK, CHECKS)
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

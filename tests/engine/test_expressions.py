@@ -35,6 +35,8 @@ from engine.expressions import MAX_DEPTH, MAX_LENGTH, Expression, check_names, p
         ("floor(a / 2)", 2),
         ("min(a, 3, 9)", 3),
         ("max(a, 3, 9)", 9),
+        ("log2(a + 3)", 3),
+        ("log2(1 / 4)", -2),
         ("1e3", 1000.0),
         ("  a  ", 5),
         ("1 < a <= 5", True),
