@@ -93,7 +93,8 @@ def test_csv_and_markdown_carry_every_column(capsys: pytest.CaptureFixture[str])
 
 
 def test_table_is_another_word_for_text(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (("list", "rules"), ("show", "balanced")):
+    predict = ("predict", "--model", "resnet18", "--hardware", "nvidia-l4")
+    for arguments in (("list", "rules"), ("show", "balanced"), ("compare", "nvidia-l4", "nvidia-t4"), predict):
         told = [printed(capsys, *arguments, "--format", form) for form in ("table", "text")]
         assert told[0] == told[1]
 
