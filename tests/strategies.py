@@ -225,6 +225,33 @@ def networks() -> st.SearchStrategy[Network]:
     return st.one_of(known, small_networks())
 
 
+@st.composite
+def tangles(draw: st.DrawFn) -> Network:
+    """Return graphs of a few operators that read any results before them: sums, views of views, results that nobody reads."""
+    shapes: dict[str, list[int]] = {"x": [4, 8], "y": [2, 8]}
+    graph: list[dict[str, Any]] = []
+    for index in range(draw(st.integers(1, 14))):
+        name, source = f"n{index}", draw(st.sampled_from([*shapes]))
+        rows, columns = shapes[source]
+        like = draw(st.sampled_from([other for other, shape in shapes.items() if shape == shapes[source]]))
+        below = draw(st.sampled_from([other for other, shape in shapes.items() if shape[1] == columns]))
+        out, kept = draw(st.integers(1, 3)) * 4, draw(st.integers(1, rows))
+        line, shapes[name] = draw(st.sampled_from([
+            ({"op": "linear", "out_features": out}, [rows, out]),
+            ({"op": "linear", "out_features": 8}, [rows, 8]),
+            ({"op": "activation", "function": "relu"}, [rows, columns]),
+            ({"op": "layer_norm"}, [rows, columns]),
+            ({"op": "reshape", "to": [2 * rows, columns // 2]}, [2 * rows, columns // 2]) if columns % 8 == 0
+            else ({"op": "softmax"}, [rows, columns]),
+            ({"op": "slice", "keep": kept}, [kept, columns]),
+            ({"op": "elementwise", "function": "add", "inputs": [source, like]}, [rows, columns]),
+            ({"op": "elementwise", "function": "mul", "inputs": [like, source]}, [rows, columns]),
+            ({"op": "concat", "inputs": [source, below]}, [rows + shapes[below][0], columns]),
+        ]))  # fmt: skip
+        graph.append({"name": name, "inputs": [source]} | line)
+    return drawn(tiny(graph, {"x": [4, 8], "y": [2, 8]}), str(graph))
+
+
 def numbers(depth: int = 3) -> st.SearchStrategy[str]:
     """Return texts of expressions that give a number."""
     leaf = st.sampled_from([*NAMES, "0", "1", "2", "7", "0.5"])

@@ -18,7 +18,7 @@ accelerator calibration measurement
 ops.base ops.attention ops.image ops.matrix ops.movement ops.pointwise ops.__init__
 blocks.base blocks.convolutional blocks.transformer blocks.__init__
 workload
-network
+fusion liveness network
 codegen _compiled machine single compiled solve
 documents checks
 catalog
