@@ -11,12 +11,13 @@ from engine.accelerator import Accelerator
 from engine.catalog import Catalog, load_document
 from engine.documents import read_file
 from engine.errors import SpecError, UnknownNameError, unknown
-from engine.network import Network, build
+from engine.network import build
 from engine.quantity import Model, Quantity, Source
 from engine.units import render, significant
 from engine.workload import Workload
 
 from .check import Check, Checkbook
+from .model_table import listed as listed_model
 from .report.layout import table
 from .rule import Profile, Rule, Rulebook
 from .validation import Outcome, model_of
@@ -29,7 +30,7 @@ def listed(what: str, catalog: Catalog, book: Rulebook, checks: Checkbook) -> Ro
     """Return one flat object with an `id` for every spec of a kind. Raises UnknownNameError for no kind of SHELVES."""
     makers: dict[str, Callable[[], Rows]] = {
         "hardware": lambda: [_hardware(chip, catalog) for chip in catalog.accelerators],
-        "workloads": lambda: [_workload(workload) for workload in catalog.workloads],
+        "workloads": lambda: [listed_model(workload) for workload in catalog.workloads],
         "rules": lambda: [_rule(rule, book) for rule in book.rules],
         "checks": lambda: [_check(check) for check in checks.checks.values()],
         "profiles": lambda: [_profile(profile) for profile in book.profiles.values()],
@@ -57,22 +58,6 @@ def _hardware(chip: Accelerator, catalog: Catalog) -> dict[str, Any]:
         "tdp_w": None if chip.tdp is None else chip.tdp.si,
         "confidence": chip.confidence,
         "ours": catalog.accelerators.entries[chip.id].ours,
-    }
-
-
-def _workload(workload: Workload) -> dict[str, Any]:
-    network = build(workload)
-    return {"id": workload.id, "name": workload.name, "task": workload.task, "sizes": dict(network.sizes), **totals(network)}
-
-
-def totals(network: Network) -> dict[str, float]:
-    """Return the totals of a network for one sample; elements are turned into bytes by a number format."""
-    return {
-        "macs_per_sample": network.work / 2,
-        "work_flop_per_sample": network.work,
-        "parameters": network.parameters,
-        "kernels": len(network.kernels),
-        "peak_activation_elements_per_sample": network.peak_activation_elements,
     }
 
 
@@ -171,34 +156,11 @@ def _from_file(path: Path) -> Model:
 
 
 def show_json(spec: Model) -> dict[str, Any]:
-    """Return a spec as its file has it, with derived facts: ridge points of a chip, totals and operators of a workload."""
+    """Return a spec as its file has it, with derived facts of a chip: its ridge points. A model has a page of its own."""
     body = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(spec, Accelerator):
         body["derived"] = derived(spec)
-    if isinstance(spec, Workload):
-        network = build(spec)
-        body["totals"] = totals(network)
-        body["operators"] = operators(network)
     return body
-
-
-def operators(network: Network) -> Rows:
-    """Return one object for every fused kernel: what it is made of, its product's shape, work and elements."""
-    return [
-        {
-            "name": kernel.name,
-            "kind": kernel.cost.kind,
-            "fused": list(kernel.operators[1:]),
-            "rows": kernel.cost.rows,
-            "columns": kernel.cost.columns,
-            "contraction": kernel.cost.channels * kernel.cost.taps,
-            "groups": kernel.cost.groups,
-            "work_flop_per_sample": kernel.cost.work,
-            "weight_elements": kernel.cost.weights,
-            "activation_elements_per_sample": kernel.cost.inputs + kernel.cost.outputs,
-        }
-        for kernel in network.kernels
-    ]
 
 
 def derived(chip: Accelerator) -> dict[str, Any]:
@@ -219,8 +181,6 @@ def derived(chip: Accelerator) -> dict[str, Any]:
 
 def show_text(spec: Model) -> str:
     """Return a spec as people read it: every value with its unit, source and confidence."""
-    if isinstance(spec, Workload):
-        return _workload_text(spec)
     if isinstance(spec, Accelerator):
         return _accelerator_text(spec)
     rows = [("field", "value", "unit", "source", "note"), *_fields(spec, "")]
@@ -308,26 +268,6 @@ def _figure(name: str, quantity: Quantity, chip: Accelerator) -> tuple[str, str,
         quantity.source,
         quantity.confidence or ("assumed" if assumes else ""),
     )
-
-
-def _workload_text(workload: Workload) -> str:
-    network = build(workload)
-    heading = ("kernel", "kind", "M", "N", "K", "G", "MFLOP", "weights", "activations")
-    rows = [heading, *(_operator_row(one) for one in operators(network))]
-    sizes = ", ".join(f"{name} {value}" for name, value in network.sizes.items())
-    facts = [
-        f"{workload.name} ({workload.id}), {workload.task}; sizes: {sizes or 'fixed'}",
-        f"{significant(network.work / 2e9, 6)} GMAC per sample, {network.parameters:,.0f} parameters",
-        f"{len(network.kernels)} kernels of {len(network.nodes)} operators, "  # noqa: ISC004 - one sentence
-        f"{network.peak_activation_elements:,.0f} live activation elements at most",
-    ]
-    return "\n".join([*facts, "", *table(rows, (False, False, *[True] * 7))]) + "\n"
-
-
-def _operator_row(one: Mapping[str, Any]) -> tuple[str, ...]:
-    product = [f"{one[key]:,.0f}" for key in ("rows", "columns", "contraction", "groups")]
-    elements = [f"{one[key]:,.0f}" for key in ("weight_elements", "activation_elements_per_sample")]
-    return one["name"], one["kind"], *product, significant(one["work_flop_per_sample"] / 1e6), *elements
 
 
 def outcome_text(outcome: Outcome) -> str:

@@ -35,7 +35,7 @@ def _reads(kernel: Kernel, by_name: Mapping[str, Node]) -> Iterator[str]:
 
 
 def schedule(nodes: Sequence[Node], kernels: Iterable[Kernel], inputs: Mapping[str, Shape]) -> list[Kernel]:
-    """Return the kernels in the order in which they run: each in the place of its first operator, or once its operands are there.
+    """Return the kernels in the order in which they run: that of their first operators, or once all operands are there.
 
     A sum that rides on the earlier of its operands makes that kernel wait for the later one.
     """

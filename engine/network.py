@@ -32,6 +32,7 @@ class Network:
     id: str
     name: str
     sizes: Mapping[str, int]
+    input_shapes: Mapping[str, Shape]
     nodes: tuple[Node, ...]
     kernels: tuple[Kernel, ...]
     alone: Mapping[str, str]
@@ -120,7 +121,8 @@ def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network
     fusion = fuse(nodes)
     needs = _needs(graph)
     return Network(
-        id=workload.id, name=workload.name, sizes=chosen, nodes=nodes, kernels=fusion.kernels, alone=fusion.alone,
+        id=workload.id, name=workload.name, sizes=chosen, input_shapes=graph.inputs,
+        nodes=nodes, kernels=fusion.kernels, alone=fusion.alone,
         input_elements=elements_of(*graph.inputs.values()),
         output_elements=elements_of(nodes[-1].shape),
         peak_activation_elements=peak_live(nodes, fusion.kernels, graph.inputs),

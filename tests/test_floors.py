@@ -28,12 +28,13 @@ __init__
 ADVISOR = """
 __init__ requirements facts chip_facts report.__init__ report.layout report.spec report.live
 rule check claim
+model_contract model_table
 inputs validation browse
 candidate
 exclusion
 recommend sweep judge insight
 contract docs formula step derive
-report.document report.text report.markdown report.derivation report.insights
+report.document report.text report.markdown report.derivation report.insights report.model
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
 schemas report.sweep report.claims report.accuracy report.plot report.calibration

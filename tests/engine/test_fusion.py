@@ -59,9 +59,9 @@ def operators(network: Network) -> list[tuple[str, ...]]:
         ([linear("a", 8), reshape("b", 8, 4), relu("c")], [("a",), ("c",)], {"c": "its input b is a view"}),
         # but what rides may read a view beside
         (
-            [linear("a", 8), reshape("b", 2, 16), linear("c", 16, "b"), reshape("d", 4, 8), linear("e", 8, "x"), add("f", "d", "e")],
+            [linear("a", 32), reshape("b", 16, 8), relu("c"), reshape("d", 4, 32), linear("e", 32, "x"), add("f", "d", "e")],
             [("a",), ("c",), ("e", "f")],
-            {},
+            {"c": "its input b is a view"},
         ),
     ],
 )  # fmt: skip

@@ -23,6 +23,10 @@ def add(name: str, first: str, second: str) -> dict[str, Any]:
     return {"op": "elementwise", "name": name, "inputs": [first, second], "function": "add"}
 
 
+def view(name: str, source: str, *to: int) -> dict[str, Any]:
+    return {"op": "reshape", "name": name, "to": list(to), "inputs": [source]}
+
+
 def concat(name: str, *sources: str) -> dict[str, Any]:
     return {"op": "concat", "name": name, "inputs": list(sources)}
 
@@ -36,12 +40,12 @@ def concat(name: str, *sources: str) -> dict[str, Any]:
         ([linear("a", 30), linear("b", 2), linear("c", 50), linear("d", 5), concat("e", "d", "a"), linear("f", 1)], {"x": [10]},
          30 + 50 + 5),
         # a concatenation of views: both parts live while it is read: a6 + b4 + d20
-        ([linear("a", 6, "x"), linear("b", 4, "x"), {"op": "reshape", "name": "v", "to": [4], "inputs": ["b"]}, concat("c", "a", "v"),
+        ([linear("a", 6, "x"), linear("b", 4, "x"), view("v", "b", 4), concat("c", "a", "v"),
           linear("d", 20)], {"x": [3]}, 6 + 4 + 20),
         # a slice holds all it was cut from: a100 + b2
         ([linear("a", 100), {"op": "slice", "name": "s", "keep": 1}, linear("b", 2)], {"x": [10]}, 10 + 100),
         # the output is alive at the end, though it is a view of what was written first
-        ([linear("a", 7), linear("b", 9, "y"), {"op": "reshape", "name": "v", "to": [7, 1], "inputs": ["a"]}], {"x": [1], "y": [50]},
+        ([linear("a", 7), linear("b", 9, "y"), view("v", "a", 7, 1)], {"x": [1], "y": [50]},
          50 + 7 + 9),
         # two inputs, of which one is read late
         ([linear("a", 1, "x"), linear("b", 1), linear("c", 1, "y")], {"x": [5], "y": [70]}, 70 + 5 + 1),
