@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import numpy as np
 
 from engine.accelerator import DTYPE_BYTES
 from engine.calibration import GRAPH
+from engine.checks import dimensions
 from engine.compiled import breakdown, estimate, kernels_on
 from engine.errors import DomainError
 from engine.expressions import parse
@@ -19,7 +20,6 @@ from engine.machine import Machine
 from engine.network import Network, build
 from engine.ops.base import Operator
 from engine.predict import known
-from engine.quantity import Model
 from engine.solve import RoofCurve, kernel_curve
 from engine.workload import Workload
 
@@ -115,24 +115,8 @@ def listed(workload: Workload) -> dict[str, Any]:
 
 def expressions(workload: Workload, sizes: Mapping[str, int]) -> dict[str, float]:
     """Return the value of every expression of sizes that the spec has, in order: dimensions of inputs, then of the graph."""
-    texts = [dim for dims in workload.inputs.values() for dim in dims if isinstance(dim, str)]
-    texts += [text for line in workload.graph for text in _texts(line)]
-    return {text: float(parse(text)(sizes)) for text in texts}
-
-
-def _texts(line: Model) -> Iterator[str]:
-    """Yield the expressions of an operator or a block: the texts in fields that take numbers, too."""
-    for name, field in type(line).model_fields.items():
-        value = getattr(line, name)
-        if int in _leaves(field.annotation):
-            yield from (text for text in (value if isinstance(value, tuple) else (value,)) if isinstance(text, str))
-
-
-def _leaves(annotation: Any) -> set[Any]:
-    """Return the types that an annotation is made of."""
-    parts = get_args(annotation)
-    found = {leaf for part in parts for leaf in _leaves(part)}
-    return found | ({annotation} if isinstance(annotation, type) else set())
+    found = sorted(dimensions(workload.model_dump(mode="json")), key=lambda place: place[0][0] != "inputs")
+    return {text: float(parse(text)(sizes)) for _, text in found}
 
 
 def _activations(kernels: Sequence[Kernel]) -> float:
