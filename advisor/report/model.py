@@ -179,7 +179,8 @@ def _fused(model: ModelPart) -> str:
     views = f", {fusion.views} of them views" if fusion.views else ""
     counts = f"{fusion.operators} operators{views}, in {fusion.kernels} kernels"
     traffic = f"activations of a sample that travel: {before} one by one, {after} fused, in {model.dtype}"
-    return f"{counts}; {traffic}"
+    apart = f"; {model.runtime} fuses none, and its kernels stand below" if len(model.kernels) != fusion.kernels else ""
+    return f"{counts}; {traffic}{apart}"
 
 
 def _riders(model: ModelPart) -> Iterator[str]:

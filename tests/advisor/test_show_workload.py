@@ -146,6 +146,13 @@ def test_a_kernel_by_hand(run: Run, own: Path) -> None:
     )
 
 
+def test_a_runtime_that_fuses_nothing_says_so() -> None:
+    eager = table("bert-base", machine=strategies.catalog().machine("nvidia-a100-sxm-80", "bf16", "eager"))
+    told = "eager fuses none, and its kernels stand below"
+    assert told in " ".join(as_text(eager, 100).split())
+    assert told not in " ".join(as_text(table("bert-base"), 100).split())
+
+
 def test_the_ridge_batch_by_hand() -> None:
     """A layer of 4096 x 4096 turns compute-bound where its weights are shared by enough samples."""
     layer = {"op": "linear", "name": "a", "out_features": 4096, "bias": False}
