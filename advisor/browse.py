@@ -11,7 +11,7 @@ from engine.accelerator import Accelerator
 from engine.catalog import KINDS, Catalog, Shelf, load_document
 from engine.documents import read_file
 from engine.errors import SpecError, UnknownNameError, closest, unknown
-from engine.network import Network, build
+from engine.network import build
 from engine.quantity import Model, Quantity, Source
 from engine.units import significant
 from engine.workload import Workload
@@ -22,19 +22,6 @@ from .report.datasheet import as_page, as_sheet
 from .report.layout import Paint, markdown_table, plain, table
 from .rule import Rulebook
 from .validation import Outcome, model_of
-
-Rows = list[dict[str, Any]]
-
-
-def totals(network: Network) -> dict[str, float]:
-    """Return the totals of a network for one sample; elements are turned into bytes by a number format."""
-    return {
-        "macs_per_sample": network.work / 2,
-        "work_flop_per_sample": network.work,
-        "parameters": network.parameters,
-        "kernels": len(network.kernels),
-        "peak_activation_elements_per_sample": network.peak_activation_elements,
-    }
 
 
 def find(name: str, catalog: Catalog, book: Rulebook, checks: Checkbook) -> Model:
@@ -90,40 +77,15 @@ def _from_file(path: Path) -> Model:
 
 
 def show_json(spec: Model, catalog: Catalog) -> dict[str, Any]:
-    """Return a spec as its file has it, and what is known beside it: a chip's sheet, a workload's totals and operators."""
+    """Return a spec as its file has it, with the sheet of a chip beside it. A model has a page of its own."""
     body = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(spec, Accelerator):
         body |= sheet(spec, catalog)
-    if isinstance(spec, Workload):
-        network = build(spec)
-        body["totals"] = totals(network)
-        body["operators"] = operators(network)
     return body
-
-
-def operators(network: Network) -> Rows:
-    """Return one object for every fused kernel: what it is made of, its product's shape, work and elements."""
-    return [
-        {
-            "name": kernel.name,
-            "kind": kernel.cost.kind,
-            "fused": list(kernel.operators[1:]),
-            "rows": kernel.cost.rows,
-            "columns": kernel.cost.columns,
-            "contraction": kernel.cost.channels * kernel.cost.taps,
-            "groups": kernel.cost.groups,
-            "work_flop_per_sample": kernel.cost.work,
-            "weight_elements": kernel.cost.weights,
-            "activation_elements_per_sample": kernel.cost.inputs + kernel.cost.outputs,
-        }
-        for kernel in network.kernels
-    ]
 
 
 def show_text(spec: Model, catalog: Catalog, width: int, paint: Paint = plain) -> str:
     """Return a spec as people read it: every value with its unit, source and confidence."""
-    if isinstance(spec, Workload):
-        return _workload_text(spec)
     if isinstance(spec, Accelerator):
         return as_sheet(spec, catalog, width, paint)
     rows = _field_rows(spec)
@@ -134,8 +96,6 @@ def show_text(spec: Model, catalog: Catalog, width: int, paint: Paint = plain) -
 
 def show_markdown(spec: Model, catalog: Catalog) -> str:
     """Return a spec as Markdown."""
-    if isinstance(spec, Workload):
-        return f"# {spec.name}\n\n```text\n{_workload_text(spec)}```\n"
     if isinstance(spec, Accelerator):
         return as_page(spec, catalog)
     rows = _field_rows(spec)
@@ -189,26 +149,6 @@ _DERIVED: Final = (
 
 def _number(value: float | None, scale: float) -> str:
     return "unknown" if value is None else significant(value * scale, 4)
-
-
-def _workload_text(workload: Workload) -> str:
-    network = build(workload)
-    heading = ("kernel", "kind", "M", "N", "K", "G", "MFLOP", "weights", "activations")
-    rows = [heading, *(_operator_row(one) for one in operators(network))]
-    sizes = ", ".join(f"{name} {value}" for name, value in network.sizes.items())
-    facts = [
-        f"{workload.name} ({workload.id}), {workload.task}; sizes: {sizes or 'fixed'}",
-        f"{significant(network.work / 2e9, 6)} GMAC per sample, {network.parameters:,.0f} parameters",
-        f"{len(network.kernels)} kernels of {len(network.nodes)} operators, "  # noqa: ISC004 - one sentence
-        f"{network.peak_activation_elements:,.0f} live activation elements at most",
-    ]
-    return "\n".join([*facts, "", *table(rows, (False, False, *[True] * 7))]) + "\n"
-
-
-def _operator_row(one: Mapping[str, Any]) -> tuple[str, ...]:
-    product = [f"{one[key]:,.0f}" for key in ("rows", "columns", "contraction", "groups")]
-    elements = [f"{one[key]:,.0f}" for key in ("weight_elements", "activation_elements_per_sample")]
-    return one["name"], one["kind"], *product, significant(one["work_flop_per_sample"] / 1e6), *elements
 
 
 def outcome_text(outcome: Outcome) -> str:

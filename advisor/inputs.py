@@ -159,6 +159,12 @@ def hardware(text: str | None, catalog: Catalog) -> tuple[str, ...]:
     return tuple(catalog.accelerators[part].id for part in split(text))
 
 
+def wide(catalog: Catalog, hardware: str) -> str:
+    """Return the 16-bit format of a chip, or its first. Raises UnknownNameError for one that is no chip."""
+    dtypes = catalog.accelerators[hardware].dtypes
+    return next((dtype for dtype in ("bf16", "fp16") if dtype in dtypes), dtypes[0])
+
+
 def runtime(text: str | None, catalog: Catalog) -> str:
     """Return a runtime that a calibration describes; without a text, the graph. Raises RequestError for one that none does."""
     known = {GRAPH, *(name for constants in catalog.constants.values() for name in constants.runtimes)}

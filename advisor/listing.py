@@ -11,13 +11,12 @@ from engine.calibration import Calibration
 from engine.catalog import Catalog
 from engine.errors import unknown
 from engine.measurement import Measurement
-from engine.network import build
 from engine.quantity import Quantity
 from engine.workload import Workload
 
-from .browse import totals
 from .check import Check, Checkbook
 from .datasheet import applies_to, usual_dtype
+from .model_table import listed as listed_model
 from .report.columns import ALWAYS, Column
 from .rule import Profile, Rule, Rulebook
 
@@ -169,10 +168,8 @@ def hardware_row(chip: Accelerator, catalog: Catalog, dtypes: Sequence[str] = ()
 
 def workload_row(workload: Workload) -> dict[str, Any]:
     """Return a workload as a flat object, with the totals of one sample at its default sizes."""
-    network = build(workload)
     inputs = {name: list(shape) for name, shape in workload.inputs.items()}
-    return {"id": workload.id, "name": workload.name, "task": workload.task, "inputs": inputs, "sizes": dict(network.sizes),
-            **totals(network)}  # fmt: skip
+    return {"id": workload.id, "name": workload.name, "task": workload.task, "inputs": inputs, **listed_model(workload)}
 
 
 def _rule(rule: Rule, book: Rulebook) -> dict[str, Any]:

@@ -18,7 +18,7 @@ accelerator calibration measurement
 ops.base ops.attention ops.image ops.matrix ops.movement ops.pointwise ops.__init__
 blocks.base blocks.convolutional blocks.transformer blocks.__init__
 workload
-network
+fusion liveness network
 codegen _compiled machine single compiled solve
 documents checks
 catalog
@@ -28,12 +28,13 @@ __init__
 ADVISOR = """
 __init__ requirements facts chip_facts gaps report.__init__ report.layout report.spec report.columns report.live
 rule check claim
+model_contract model_table
 inputs validation datasheet report.datasheet browse listing comparison report.comparison
 candidate
 exclusion
 recommend sweep judge insight
 contract catalogue docs formula step derive
-report.document report.text report.markdown report.derivation report.insights
+report.document report.text report.markdown report.derivation report.insights report.model
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
 schemas report.sweep report.claims report.accuracy report.plot report.calibration

@@ -100,6 +100,7 @@ class Cost:
     taps: float = 1.0
     groups: float = 1.0
     shared: bool = True
+    spared: float = 0.0  # weights that no result depends on, or that may fold into others: taps on padding only, biases, norms
 
 
 def matrix_product(rows: int, columns: int, contraction: int) -> Cost:
@@ -163,7 +164,7 @@ class Operator(Model):
 
     def least_weights(self, cost: Cost, output: Shape, need: Need) -> float:
         """Return the weight elements that must be read for `need` of the result."""
-        return cost.weights * need.elements
+        return (cost.weights - cost.spared) * need.elements
 
 
 def elements_of(*shapes: Shape) -> float:
