@@ -154,7 +154,7 @@ def _yield(advice: Advice, best: Choice) -> Chart:
                 y=alt.Y(f"{name}:Q", title=title, axis=alt.Axis(format=form, tickCount=3), scale=alt.Scale(zero=True)),
                 tooltip=[alt.Tooltip("batch:Q"), alt.Tooltip(f"{name}:Q", format=form if name == "mfu" else ".3~s")],
             ) + _here(best)
-        ).properties(height=64, width=340)
+        ).properties(height=64, width=260)
         for name, title, form in (("throughput", "samples/s", "~s"), ("energy", "J each", "~s"), ("mfu", "MFU", ".0%"))
     ]  # fmt: skip
     text = "What one device yields at each batch that fits: throughput, energy per inference, and model FLOP utilization."
