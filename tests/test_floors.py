@@ -35,6 +35,7 @@ exclusion
 recommend sweep judge insight
 contract catalogue docs formula step derive
 report.document report.text report.markdown report.derivation report.insights report.model
+report.answer report.charts report.html
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
 schemas report.sweep report.claims report.accuracy report.plot report.calibration
