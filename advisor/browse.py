@@ -1,164 +1,64 @@
-"""Looking at the catalogue: lists of specs, and one spec with every value's source."""
+"""Looking at one spec: finding it by name, and every value of it with its source."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from engine.accelerator import Accelerator
-from engine.catalog import Catalog, load_document
+from engine.catalog import KINDS, Catalog, Shelf, load_document
 from engine.documents import read_file
-from engine.errors import SpecError, UnknownNameError, unknown
-from engine.network import Network, build
+from engine.errors import SpecError, UnknownNameError, closest, unknown
+from engine.network import build
 from engine.quantity import Model, Quantity, Source
-from engine.units import render, significant
+from engine.units import significant
 from engine.workload import Workload
 
-from .check import Check, Checkbook
-from .report.layout import table
-from .rule import Profile, Rule, Rulebook
+from .check import Checkbook
+from .datasheet import derived, sheet
+from .report.datasheet import as_page, as_sheet
+from .report.layout import Paint, markdown_table, plain, table
+from .rule import Rulebook
 from .validation import Outcome, model_of
-
-Rows = list[dict[str, Any]]
-SHELVES: Final = ("hardware", "workloads", "rules", "checks", "profiles", "calibrations", "measurements")
-
-
-def listed(what: str, catalog: Catalog, book: Rulebook, checks: Checkbook) -> Rows:
-    """Return one flat object with an `id` for every spec of a kind. Raises UnknownNameError for no kind of SHELVES."""
-    makers: dict[str, Callable[[], Rows]] = {
-        "hardware": lambda: [_hardware(chip, catalog) for chip in catalog.accelerators],
-        "workloads": lambda: [_workload(workload) for workload in catalog.workloads],
-        "rules": lambda: [_rule(rule, book) for rule in book.rules],
-        "checks": lambda: [_check(check) for check in checks.checks.values()],
-        "profiles": lambda: [_profile(profile) for profile in book.profiles.values()],
-        "calibrations": lambda: [{"id": c.id, "name": c.name, "form": c.form} for c in catalog.calibrations],
-        "measurements": lambda: [{"id": m.id, "workload": m.workload, "hardware": m.hardware} for m in catalog.measurements],
-    }
-    if what not in makers:
-        raise unknown("list", what, makers)
-    return makers[what]()
-
-
-def _hardware(chip: Accelerator, catalog: Catalog) -> dict[str, Any]:
-    wide = next((d for d in ("bf16", "fp16", "fp32", "int8") if d in chip.peak_dense), chip.dtypes[0])
-    peak, bandwidth = chip.peak_dense[wide].si, chip.memory.bandwidth  # type: ignore[index]
-    return {
-        "id": chip.id,
-        "name": chip.name,
-        "kind": chip.kind,
-        "dtypes": list(chip.dtypes),
-        "peak_dtype": wide,
-        "peak_flop_per_s": peak,
-        "bandwidth_bytes_per_s": None if bandwidth is None else bandwidth.si,
-        "capacity_bytes": None if chip.memory.capacity is None else chip.memory.capacity.si,
-        "ridge_point_flop_per_byte": None if bandwidth is None else peak / bandwidth.si,
-        "tdp_w": None if chip.tdp is None else chip.tdp.si,
-        "confidence": chip.confidence,
-        "ours": catalog.accelerators.entries[chip.id].ours,
-    }
-
-
-def _workload(workload: Workload) -> dict[str, Any]:
-    network = build(workload)
-    return {"id": workload.id, "name": workload.name, "task": workload.task, "sizes": dict(network.sizes), **totals(network)}
-
-
-def totals(network: Network) -> dict[str, float]:
-    """Return the totals of a network for one sample; elements are turned into bytes by a number format."""
-    return {
-        "macs_per_sample": network.work / 2,
-        "work_flop_per_sample": network.work,
-        "parameters": network.parameters,
-        "active_parameters": network.active_parameters,
-        "cache_elements_per_token": network.cache_elements_per_token,
-        "cache_elements_per_sample": network.cache_elements,
-        "kernels": len(network.kernels),
-        "peak_activation_elements_per_sample": network.peak_activation_elements,
-    }
-
-
-def _rule(rule: Rule, book: Rulebook) -> dict[str, Any]:
-    return {"id": rule.id, "family": book.family[rule.id], "verdict": rule.verdict, "scope": rule.scope, "title": rule.title,
-            "when": rule.when, "because": rule.because}  # fmt: skip
-
-
-def _check(check: Check) -> dict[str, Any]:
-    return {"id": check.id, "severity": check.severity, "scope": check.scope, "title": check.title, "when": check.when}
-
-
-def _profile(profile: Profile) -> dict[str, Any]:
-    goal = f"maximize {profile.maximize}" if profile.maximize else f"minimize {profile.minimize}"
-    return {"id": profile.id, "objective": profile.objective, "goal": goal, "constraints": list(profile.constraints),
-            "because": profile.because}  # fmt: skip
-
-
-_UNITS: Final = {
-    "peak_flop_per_s": ("peak", "rate"),
-    "bandwidth_bytes_per_s": ("bandwidth", "bandwidth"),
-    "capacity_bytes": ("capacity", "size"),
-    "tdp_w": ("TDP", "power"),
-    "work_flop_per_sample": ("work", "work"),
-}
-_HEADINGS: Final = {"ridge_point_flop_per_byte": "ridge FLOP/B"}
-_HIDDEN: Final = (
-    "ours", "when", "macs_per_sample", "peak_activation_elements_per_sample", "peak_dtype", "confidence", "active_parameters",
-    "cache_elements_per_token", "cache_elements_per_sample",
-)  # fmt: skip
-
-
-def list_text(rows: Rows) -> str:
-    """Return a list as an aligned table."""
-    if not rows:
-        return "none\n"
-    hidden = {*_HIDDEN, "name"} if "peak_flop_per_s" in rows[0] else {*_HIDDEN}
-    keys = [key for key in rows[0] if key not in hidden]
-    heading = tuple(_HEADINGS.get(key) or _UNITS.get(key, (key.replace("_", " "), ""))[0] for key in keys)
-    body = [tuple(_cell(key, row.get(key)) for key in keys) for row in rows]
-    right = [all(isinstance(row.get(key), (int, float, type(None))) for row in rows) for key in keys]
-    return "\n".join(table([heading, *body], right)) + "\n"
-
-
-def _cell(key: str, value: Any) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, (list, tuple)):
-        return " ".join(map(str, value)) or "-"
-    if isinstance(value, dict):
-        return " ".join(f"{name}={part}" for name, part in value.items()) or "-"
-    if key in _UNITS:
-        return render(float(value), _UNITS[key][1])
-    return significant(value) if isinstance(value, float) else str(value)
 
 
 def find(name: str, catalog: Catalog, book: Rulebook, checks: Checkbook) -> Model:
-    """Return the spec of an id, or of a file. Raises SpecError for a faulty file and UnknownNameError for no such id."""
+    """Return the spec of an id, or of a file; where kinds share an id, FOLDER/ID tells them apart.
+
+    Raises SpecError for a faulty file and UnknownNameError for no such id.
+    """
     path = Path(name)
     if path.suffix == ".json" or os.path.isfile(path):  # noqa: PTH113 - a name that is no path is no file, and no error
         return _from_file(path)
-    shelves = (catalog.accelerators, catalog.workloads, catalog.calibrations, catalog.measurements)
-    for shelf in shelves:
-        if name in shelf.entries:
-            return shelf[name]
+    for folder in KINDS:
+        shelf: Shelf[Any] = getattr(catalog, folder)
+        if name.removeprefix(f"{folder}/") in shelf.entries:
+            return cast("Model", shelf[name.removeprefix(f"{folder}/")])
     if name in book.profiles:
         return book.profiles[name]
     if name.upper() in {rule.id for rule in book.rules}:
         return book[name]
     if name.upper() in checks.checks:
         return checks[name]
-    rules = [*book.profiles, *(rule.id for rule in book.rules), *checks.checks]
-    short = [*(key for shelf in shelves[:-1] for key in shelf.entries), *rules]
-    raise _ambiguous_or_unknown(name, short, [*catalog.measurements.entries])
+    tiers = (
+        [*catalog.accelerators.entries, *catalog.workloads.entries],
+        [*catalog.calibrations.entries, *book.profiles, *(rule.id for rule in book.rules), *checks.checks],
+        [*catalog.measurements.entries],
+    )
+    raise _ambiguous_or_unknown(name, tiers)
 
 
-def _ambiguous_or_unknown(name: str, short: Sequence[str], records: Sequence[str]) -> UnknownNameError:
-    """Return what to say of a name; the id of a measurement, made of others, is meant only where no other id fits."""
-    every = short if any(_within(name, key) for key in short) else [*short, *records]
-    begins = sorted({key for key in every if _within(name, key)})
-    if len(begins) > 1:
-        return UnknownNameError(f"{name!r} could be {' or '.join(begins)}; give the whole id")
-    return unknown("spec", name, every)
+def _ambiguous_or_unknown(name: str, tiers: Sequence[Sequence[str]]) -> UnknownNameError:
+    """Return what to say of a name; ids of a later tier, which are made of others, are meant only where no earlier one fits."""
+    meant = next((found for tier in tiers if (found := [key for key in tier if _within(name, key)])), [])
+    if len(meant) > 1:
+        return UnknownNameError(f"{name!r} could be {' or '.join(sorted(meant))}; give the whole id")
+    every = [key for tier in tiers for key in tier]
+    if not meant and not closest(name, every):
+        return UnknownNameError(f"no spec {name[:100]!r}; `advise list hardware`, or workloads, rules, ..., shows the ids")
+    return unknown("spec", name, meant or every)
 
 
 def _within(name: str, key: str) -> bool:
@@ -176,64 +76,39 @@ def _from_file(path: Path) -> Model:
     return spec
 
 
-def show_json(spec: Model) -> dict[str, Any]:
-    """Return a spec as its file has it, with derived facts: ridge points of a chip, totals and operators of a workload."""
+def show_json(spec: Model, catalog: Catalog) -> dict[str, Any]:
+    """Return a spec as its file has it, with the sheet of a chip beside it. A model has a page of its own."""
     body = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(spec, Accelerator):
-        body["derived"] = derived(spec)
-    if isinstance(spec, Workload):
-        network = build(spec)
-        body["totals"] = totals(network)
-        body["operators"] = operators(network)
+        body |= sheet(spec, catalog)
     return body
 
 
-def operators(network: Network) -> Rows:
-    """Return one object for every fused kernel: what it is made of, its product's shape, work and elements."""
-    return [
-        {
-            "name": kernel.name,
-            "kind": kernel.cost.kind,
-            "fused": list(kernel.operators[1:]),
-            "rows": kernel.cost.rows,
-            "columns": kernel.cost.columns,
-            "contraction": kernel.cost.channels * kernel.cost.taps,
-            "groups": kernel.cost.groups,
-            "work_flop_per_sample": kernel.cost.work,
-            "weight_elements": kernel.cost.weights,
-            "activation_elements_per_sample": kernel.cost.inputs + kernel.cost.outputs,
-        }
-        for kernel in network.kernels
-    ]
-
-
-def derived(chip: Accelerator) -> dict[str, Any]:
-    """Return what follows from a chip's figures: ridge points, and the FLOP per clock that its peaks imply."""
-    facts: dict[str, Any] = {}
-    for dtype in chip.dtypes:
-        peak = chip.peak_dense[dtype].si  # type: ignore[index]
-        entry: dict[str, Any] = {"peak_max_flop_per_s": chip.peak_max_flop_per_s(dtype)}
-        if chip.memory.bandwidth is not None:
-            entry["ridge_point_flop_per_byte"] = peak / chip.memory.bandwidth.si
-        if chip.parallel_units is not None and (clock := chip.clock_hz(dtype)) is not None:
-            entry["implied_flop_per_clock_and_unit"] = peak / (chip.parallel_units.si * clock)
-        if dtype in (peaks := chip.implied_peaks):
-            entry["units_x_clock_x_flop_per_clock"] = peaks[dtype]
-        facts[dtype] = entry
-    return facts
-
-
-def show_text(spec: Model) -> str:
+def show_text(spec: Model, catalog: Catalog, width: int, paint: Paint = plain) -> str:
     """Return a spec as people read it: every value with its unit, source and confidence."""
-    if isinstance(spec, Workload):
-        return _workload_text(spec)
     if isinstance(spec, Accelerator):
-        return _accelerator_text(spec)
-    rows = [("field", "value", "unit", "source", "note"), *_fields(spec, "")]
-    used = [index for index in range(5) if any(row[index] for row in rows[1:])]
-    lines = table([[row[index] for index in used] for row in rows], [False] * len(used))
+        return as_sheet(spec, catalog, width, paint)
+    rows = _field_rows(spec)
+    lines = table(rows, [False] * len(rows[0]))
     sources = _sources(getattr(spec, "sources", {}))
     return "\n".join([*lines, *([""] if sources else []), *sources]) + "\n"
+
+
+def show_markdown(spec: Model, catalog: Catalog) -> str:
+    """Return a spec as Markdown."""
+    if isinstance(spec, Accelerator):
+        return as_page(spec, catalog)
+    rows = _field_rows(spec)
+    lines = markdown_table(rows, [False] * len(rows[0]))
+    sources = [f"- {line}" for line in _sources(getattr(spec, "sources", {}))]
+    return "\n".join([f"# {getattr(spec, 'id')}", "", *lines, *([""] if sources else []), *sources]) + "\n"  # noqa: B009
+
+
+def _field_rows(spec: Model) -> list[list[str]]:
+    """Return a row for every value of a spec, below a heading, without the columns that are empty throughout."""
+    rows = [("field", "value", "unit", "source", "note"), *_fields(spec, "")]
+    used = [index for index in range(5) if any(row[index] for row in rows[1:])]
+    return [[row[index] for index in used] for row in rows]
 
 
 def _fields(value: Any, path: str) -> Iterator[tuple[str, str, str, str, str]]:
@@ -265,24 +140,6 @@ def _sources(sources: Mapping[str, Source]) -> list[str]:
     return lines
 
 
-def _accelerator_text(chip: Accelerator) -> str:
-    rows = [("figure", "value", "unit", "source", "confidence")]
-    rows += [_figure(name, q, chip) for name, q in _quantities(chip, "")]
-    facts: list[tuple[str, ...]] = [("dtype", "ridge point [FLOP/B]", "implied FLOP/clk/unit", "pi max [TFLOP/s]")]
-    facts += [(dtype, *(_number(entry.get(key), scale) for key, scale in _DERIVED)) for dtype, entry in derived(chip).items()]
-    unknown_ = [f"{name}: {reason}" for name, reason in chip.not_published.items()]
-    parts = [
-        [f"{chip.name} ({chip.id}): {chip.kind} of {chip.vendor}, family {chip.family}, {chip.confidence}"],
-        table(rows, (False, True, False, False, False)),
-        table(facts, (False, True, True, True)),
-        [f"not published: {line}" for line in unknown_],
-        [f"exception to {exempt.check} at {exempt.at}: {exempt.because}" for exempt in chip.exceptions],
-        _sources(chip.sources),
-        list(chip.notes),
-    ]
-    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
-
-
 _DERIVED: Final = (
     ("ridge_point_flop_per_byte", 1.0),
     ("implied_flop_per_clock_and_unit", 1.0),
@@ -292,67 +149,6 @@ _DERIVED: Final = (
 
 def _number(value: float | None, scale: float) -> str:
     return "unknown" if value is None else significant(value * scale, 4)
-
-
-def _quantities(value: Any, path: str) -> list[tuple[str, Quantity]]:
-    if isinstance(value, Quantity):
-        return [(path, value)]
-    items: Mapping[str, Any] = {}
-    if isinstance(value, Model):
-        items = {name: getattr(value, name) for name in type(value).model_fields}
-    elif isinstance(value, dict):
-        items = value
-    return [pair for name, part in items.items() for pair in _quantities(part, f"{path}.{name}" if path else name)]
-
-
-def _figure(name: str, quantity: Quantity, chip: Accelerator) -> tuple[str, str, str, str, str]:
-    assumes = chip.sources[quantity.source].assumes
-    return (
-        name,
-        f"{quantity.value:.10g}",
-        quantity.unit,
-        quantity.source,
-        quantity.confidence or ("assumed" if assumes else ""),
-    )
-
-
-def _workload_text(workload: Workload) -> str:
-    network = build(workload)
-    heading = ("kernel", "kind", "M", "N", "K", "G", "MFLOP", "weights", "activations")
-    rows = [heading, *(_operator_row(one) for one in operators(network))]
-    sizes = ", ".join(f"{name} {value}" for name, value in network.sizes.items())
-    facts = [
-        f"{workload.name} ({workload.id}), {workload.task}; sizes: {sizes or 'fixed'}",
-        f"{significant(network.work / 2e9, 6)} GMAC per sample, {network.parameters:,.0f} parameters{_active(network)}",
-        f"{len(network.kernels)} kernels of {len(network.nodes)} operators, "  # noqa: ISC004 - one sentence
-        f"{network.peak_activation_elements:,.0f} live activation elements at most",
-        *_cached(network),
-    ]
-    return "\n".join([*facts, "", *table(rows, (False, False, *[True] * 7))]) + "\n"
-
-
-def _active(network: Network) -> str:
-    active = network.active_parameters
-    return "" if active == network.parameters else f", of which {active:,.0f} serve a token"
-
-
-def _cached(network: Network) -> list[str]:
-    """Return what the cache of keys and values holds, where there is one."""
-    if not network.cache_elements:
-        return []
-    each, held = network.cache_elements_per_token, network.cache_elements
-    return [f"cache of keys and values: {each:,.0f} elements per token, {held:,.0f} of a sample at these sizes"]
-
-
-def _operator_row(one: Mapping[str, Any]) -> tuple[str, ...]:
-    product = [_count(one[key]) for key in ("rows", "columns", "contraction", "groups")]
-    elements = [f"{one[key]:,.0f}" for key in ("weight_elements", "activation_elements_per_sample")]
-    return one["name"], one["kind"], *product, significant(one["work_flop_per_sample"] / 1e6), *elements
-
-
-def _count(value: float) -> str:
-    """Return a count; the mean rows of one expert may be no whole number."""
-    return f"{value:,.0f}" if float(value).is_integer() else significant(value)
 
 
 def outcome_text(outcome: Outcome) -> str:

@@ -137,7 +137,7 @@ def _request_facts(request: Requirements) -> dict[str, float]:
 def _chip_facts(catalog: Catalog, request: Requirements, slot: Slot) -> dict[str, float]:
     chip, machine = slot.chip, slot.machine
     level = machine.level if machine else "unknown kind"
-    in_kinds = not request.kinds or chip.kind in request.kinds
+    in_kinds = not request.kinds or any(kind in request.kinds for kind in chip.kinds)
     in_names = not request.hardware or chip.id in request.hardware
     supported = not request.dtypes or any(dtype in request.dtypes for dtype in chip.dtypes)
     return {

@@ -19,6 +19,7 @@ from .commands import (
     advise,
     calibrate,
     claims,
+    compare,
     derive,
     import_hf,
     insights,
@@ -44,6 +45,7 @@ app.command("predict")(predict.command)
 app.command("sweep")(sweep.command)
 app.command("list")(list_specs.command)
 app.command("show")(show.command)
+app.command("compare")(compare.command)
 app.command("validate")(validate.command)
 app.command("derive")(derive.command)
 app.command("calibrate")(calibrate.command)

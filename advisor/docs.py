@@ -1,14 +1,18 @@
-"""Prints `docs/rules.md` from rules, checks and the vocabularies of their facts: `python -m advisor.docs --write`."""
+"""Prints pages from data: `docs/rules.md` from rules, checks and their facts, `docs/catalogue.md` from the other specs.
+
+`python -m advisor.docs --write` writes both; `python -m advisor.docs catalogue` prints one.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from engine.catalog import data_root
+from engine.catalog import data_root, load
 from engine.quantity import Source
 
+from .catalogue import catalogue_text
 from .check import Check, Checkbook, load_checks
 from .chip_facts import CHIP, FORMAT, SIZE
 from .chip_facts import TEXTS as CHECK_TEXTS
@@ -140,9 +144,26 @@ def rules_text(book: Rulebook, checks: Checkbook) -> str:
     return "\n".join([INTRODUCTION, *families, PROFILES, profiles, FACTS, numbers, texts, checks_text(checks)])
 
 
-if __name__ == "__main__":
-    page = rules_text(load_rulebook(), load_checks())
-    if "--write" in sys.argv[1:]:
-        (data_root() / "docs" / "rules.md").write_text(page, encoding="utf-8")
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "rules": lambda: rules_text(load_rulebook(), load_checks()),
+    "catalogue": lambda: catalogue_text(load()),
+}
+"""Page -> what prints it."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the pages that are named, `rules` where none is, or write them, all where none is; return the exit code."""
+    names = [argument for argument in arguments if argument != "--write"]
+    if unknown := [name for name in names if name not in PAGES]:
+        sys.stderr.write(f"error: no page {unknown[0]!r}; there are: {', '.join(PAGES)}\n")
+        return 2
+    if "--write" in arguments:
+        for name in names or PAGES:
+            (data_root() / "docs" / f"{name}.md").write_text(PAGES[name](), encoding="utf-8")
     else:
-        sys.stdout.write(page)
+        sys.stdout.write("".join(PAGES[name]() for name in names or ["rules"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import _compiled as forms
-from engine.accelerator import Accelerator
+from engine.catalog import Catalog
 from engine.expressions import parse
 
 from .candidate import Facts, Grid, Sieved, Slot, single, with_profile
+from .gaps import deciding
 from .rule import Profile, Rule
 
 Need = tuple[str, float, str]
@@ -144,24 +145,9 @@ _NEEDS: Final[dict[str, Callable[[Facts], Need]]] = {
 }
 
 
-def undetermined(grid: Grid, rows: list[int]) -> Undetermined:
+def undetermined(grid: Grid, rows: list[int], catalog: Catalog) -> Undetermined:
     """Return a chip about which nothing can be concluded."""
     chip = grid.slots[rows[0]].chip
-    return Undetermined(hardware=chip.id, missing=missing_fields(chip))
-
-
-def missing_fields(chip: Accelerator) -> tuple[str, ...]:
-    """Return the spec fields that a chip leaves out and that conclusions need, each with its reason where one is given."""
-    fields = {
-        "memory.bandwidth": chip.memory.bandwidth,
-        "memory.capacity": chip.memory.capacity,
-        "parallel_units": chip.parallel_units,
-        "peak_clock": chip.peak_clock or chip.max_clock,
-        "tdp": chip.tdp,
-    }
-    absent = [name for name, value in fields.items() if not value]
-    return tuple(_with_reason(name, chip.not_published.get(name.replace(".", "_"))) for name in absent)
-
-
-def _with_reason(name: str, reason: str | None) -> str:
-    return f"{name} ({reason})" if reason else name
+    unmodelled = all(grid.slots[row].machine is None for row in rows)
+    lacking = deciding(chip, catalog.constants.get(chip.id)) or (("a calibration of the runtime",) if unmodelled else ())
+    return Undetermined(hardware=chip.id, missing=lacking)

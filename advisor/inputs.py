@@ -141,6 +141,16 @@ def choice(option: str, value: str, valid: Sequence[str]) -> None:
         raise RequestError(f"{option}: no {value[:40]!r}; {hint}")
 
 
+def form(value: str, valid: Sequence[str]) -> str:
+    """Return the format asked for, "table" being another word for "text". Raises RequestError for one that is not valid.
+
+    >>> form("table", ("text", "json"))
+    'text'
+    """
+    choice("--format", value, (*valid, "table") if "text" in valid else valid)
+    return "text" if value == "table" else value
+
+
 def dtypes(text: str | None) -> tuple[str, ...]:
     """Return the number formats of a comma-separated list. Raises RequestError for one that is none."""
     return names(split(text), get_args(Dtype), "number format")
@@ -154,6 +164,12 @@ def kinds(text: str | None) -> tuple[str, ...]:
 def hardware(text: str | None, catalog: Catalog) -> tuple[str, ...]:
     """Return the ids of a comma-separated list. Raises UnknownNameError for one that is no chip, or could be several."""
     return tuple(catalog.accelerators[part].id for part in split(text))
+
+
+def wide(catalog: Catalog, hardware: str) -> str:
+    """Return the 16-bit format of a chip, or its first. Raises UnknownNameError for one that is no chip."""
+    dtypes = catalog.accelerators[hardware].dtypes
+    return next((dtype for dtype in ("bf16", "fp16") if dtype in dtypes), dtypes[0])
 
 
 def runtime(text: str | None, catalog: Catalog) -> str:

@@ -26,14 +26,22 @@ def as_json(value: Any) -> str:
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return flat rows as CSV with a heading; a list becomes words."""
+    """Return flat rows as CSV with a heading; a list becomes words, an object NAME=VALUE."""
     if not rows:
         return ""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: " ".join(map(str, v)) if isinstance(v, list) else v for key, v in row.items()} for row in rows)
+    writer.writerows({key: _in_words(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _in_words(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return " ".join(
+            f"{name}={'x'.join(map(str, part)) if isinstance(part, list) else part}" for name, part in value.items()
+        )
+    return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def as_parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -68,11 +76,13 @@ def predictions(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def width() -> int:
-    """Return the columns of the terminal, from 60 to 160; 100 where there is none."""
+    """Return the columns of the terminal, or those of COLUMNS where that is set, from 60 to 160; 100 where there is neither."""
+    asked = os.environ.get("COLUMNS", "")
     try:
-        return max(60, min(os.get_terminal_size(sys.stdout.fileno()).columns, 160))
+        columns = int(asked) if asked.isdecimal() else os.get_terminal_size(sys.stdout.fileno()).columns
     except (OSError, ValueError):
         return WIDTH
+    return max(60, min(columns, 160))
 
 
 _STYLES: Final[dict[str, dict[str, Any]]] = {

@@ -42,13 +42,13 @@ from .exclusion import (
     Undetermined,
     dead_chips,
     exclusion,
-    missing_fields,
     open_chips,
     qualifying,
     rows_by_chip,
     texts,
     undetermined,
 )
+from .gaps import deciding
 from .requirements import Requirements
 from .rule import Profile, Rule, Rulebook, messages
 
@@ -114,13 +114,16 @@ def advise(request: Requirements, catalog: Catalog, book: Rulebook) -> Advice:
     survey = _survey(network, catalog, request, _free(rules), slots_of(catalog, request))
     verdict = sieve(rules, with_profile(survey.facts, profile), survey.batch.shape)
     excluded = [exclusion(survey, verdict, rows, profile) for rows in dead_chips(survey, verdict)]
-    open_ = [undetermined(survey, rows) for rows in open_chips(survey, verdict)]
+    open_ = [undetermined(survey, rows, catalog) for rows in open_chips(survey, verdict)]
     choose = _chooser(network, catalog, request, rules, survey)
     choices = choose(profile)
     ranked, barred = _headline_order(choices, book)
     best = next((choice for choice in ranked if choice.chip.id not in barred), None)
     blocked = sorted(qualifying(survey, verdict) - {choice.chip.id for choice in choices})
-    open_ += [Undetermined(hardware=name, missing=missing_fields(catalog.accelerators[name])) for name in blocked]
+    open_ += [
+        Undetermined(hardware=name, missing=deciding(catalog.accelerators[name], catalog.constants.get(name)))
+        for name in blocked
+    ]
     winners = {p.id: w for p in book.profiles.values() if p.in_matrix and (w := _winner(choose(p), book)) is not None}
     others = tuple((c, _lost_on(c, best, barred)) for c in ranked if c is not best)
     advice = Advice(

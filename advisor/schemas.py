@@ -13,8 +13,14 @@ from engine.catalog import data_root
 from . import validation
 from .contract import AdvicePart
 from .lab.contract import AccuracyPart
+from .model_contract import ModelPart
 
-MODELS: Final[dict[str, type[BaseModel]]] = {**validation.MODELS, "advice": AdvicePart, "accuracy": AccuracyPart}
+MODELS: Final[dict[str, type[BaseModel]]] = {
+    **validation.MODELS,
+    "advice": AdvicePart,
+    "accuracy": AccuracyPart,
+    "model": ModelPart,
+}
 """Name of a schema -> model of the files that follow it."""
 
 

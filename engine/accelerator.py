@@ -90,6 +90,7 @@ class Accelerator(Model):
     kind: Kind
     family: Text
     form_factor: Text | None = None
+    made_for: Literal["edge"] | None = None
     measured_as: Annotated[tuple[Text, ...], Tuple] = ()
     confidence: Literal["published", "modelled"] = "published"
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
@@ -116,6 +117,11 @@ class Accelerator(Model):
     exceptions: Annotated[tuple[Exemption, ...], Tuple] = ()
     not_published: dict[Key, Text] = {}
     notes: list[Text] = []
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds that a chip may be asked for by: how it works, and "edge" where it is made for that."""
+        return tuple(dict.fromkeys((self.kind, *([self.made_for] if self.made_for else []))))
 
     @property
     def dtypes(self) -> tuple[str, ...]:

@@ -217,9 +217,13 @@ class Calibration(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """The constants that hold for one chip: every part from the most specific calibration that has it."""
+    """The constants that hold for one chip: every part from the most specific calibration that has it.
+
+    `owners` says which that is, by part; `ids` are those of all parts, without those of runtimes and single kernels.
+    """
 
     ids: tuple[str, ...]
+    owners: Mapping[str, str]
     form: Form
     tile_set: TileSet
     kernel_tiles: TileSet
@@ -259,20 +263,20 @@ def resolve(chip: Accelerator, calibrations: Iterable[Calibration]) -> Resolved 
     ranked = [(rank, c) for c in calibrations if (rank := c.applies_to.specificity(chip)) is not None]
     matching = [c for _, c in sorted(ranked, key=lambda pair: (-pair[0], pair[1].id))]
     parts: dict[str, Any] = {}
-    used: dict[str, None] = {}
+    owners: dict[str, str] = {}
     for part in _PARTS:
         owner = next((c for c in matching if getattr(c, part) is not None), None)
         if owner is None:
             return None
         parts[part] = getattr(owner, part)
-        used[owner.id] = None
+        owners[part] = owner.id
     runtimes = {name: runtime for c in reversed(matching) for name, runtime in c.runtimes.items()}
     runtime_ids = {name: c.id for c in reversed(matching) for name in c.runtimes}
     kernel_tiles = next((c.kernel_tiles for c in matching if c.kernel_tiles is not None), parts["tile_set"])
     corrected = next((c for c in matching if c.correction is not None), None)
-    used |= {} if corrected is None else {corrected.id: None}
+    owners |= {} if corrected is None else {"correction": corrected.id}
     return Resolved(
-        ids=tuple(used), runtimes=runtimes, runtime_ids=runtime_ids, kernel_tiles=kernel_tiles,
-        correction=None if corrected is None else corrected.correction,
+        ids=tuple(dict.fromkeys(owners.values())), owners=owners, runtimes=runtimes, runtime_ids=runtime_ids,
+        kernel_tiles=kernel_tiles, correction=None if corrected is None else corrected.correction,
         kernels=tuple(constants for c in matching for constants in c.kernels), **parts,
     )  # fmt: skip

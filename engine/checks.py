@@ -54,7 +54,7 @@ def unsafe_expressions(document: Document) -> Iterator[Fault]:
     """Yield a fault for every dimension of a workload that is no expression of the safe grammar, or uses an unknown size."""
     sizes = document.data.get("sizes")
     known = frozenset(sizes) if isinstance(sizes, dict) else frozenset()
-    for path, text in _dimensions(document.data):
+    for path, text in dimensions(document.data):
         try:
             expression = parse(text)
         except ExpressionError as error:
@@ -66,7 +66,8 @@ def unsafe_expressions(document: Document) -> Iterator[Fault]:
             yield document.fault(path, f"the unknown size {name!r}", expected, closest(name, known))
 
 
-def _dimensions(data: Any) -> Iterator[tuple[Path, str]]:
+def dimensions(data: Any) -> Iterator[tuple[Path, str]]:
+    """Yield place and text of every dimension of a workload's data that is a text."""
     for top in ("graph", "inputs"):
         for path, value in _walk(data.get(top), (top,)):
             keys = [part for part in path[1:] if isinstance(part, str)]

@@ -1,14 +1,10 @@
-"""The network: a workload at given sizes, as operators, as fused kernels, and as totals.
-
-Fusion is explicit: an operator that can ride as an epilogue (folded norm, activation, residual sum) joins the kernel that
-produces its input when nothing else reads that intermediate result. Views are free.
-"""
+"""The network: a workload at given sizes, as operators, as fused kernels (fusion.py), and as totals."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -19,46 +15,28 @@ from pydantic import ValidationError
 from . import _compiled as forms
 from .blocks.base import Block
 from .errors import GraphError, closest
-from .ops.base import MAX_DIMENSION, Cost, Need, Operator, Shape, size_of
+from .fusion import Kernel, Node, fuse
+from .liveness import peak_live
+from .ops.base import MAX_DIMENSION, Cost, Need, Operator, Shape, elements_of, size_of
 from .workload import Workload
 
 MAX_OPERATORS: Final = 100_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """One operator of a network, with the operators it reads, its shapes for one sample, and its cost."""
-
-    name: str
-    operator: Operator
-    inputs: tuple[str, ...]
-    shape: Shape
-    cost: Cost
-
-    @property
-    def elements(self) -> float:
-        """Return the elements of the result for one sample."""
-        return self.cost.outputs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
-    """Operators that run as one launch: the name of the first, the names of all, and the cost of the whole."""
-
-    name: str
-    operators: tuple[str, ...]
-    cost: Cost
-
-
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A workload at given sizes. Counts are per sample unless they are weights."""
+    """A workload at given sizes. Counts are per sample unless they are weights.
+
+    `alone` says of every operator that could ride on another's kernel and does not, why.
+    """
 
     id: str
     name: str
     sizes: Mapping[str, int]
+    input_shapes: Mapping[str, Shape]
     nodes: tuple[Node, ...]
     kernels: tuple[Kernel, ...]
+    alone: Mapping[str, str]
     input_elements: float
     output_elements: float
     peak_activation_elements: float
@@ -185,15 +163,16 @@ def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network
     chosen = choose_sizes(workload, sizes or {})
     graph = _Graph(workload, chosen)
     nodes = tuple(graph.nodes.values())
-    kernels, host = _fuse(nodes)
+    fusion = fuse(nodes)
     needs = _needs(graph)
     return Network(
-        id=workload.id, name=workload.name, sizes=chosen, nodes=nodes, kernels=kernels,
-        input_elements=sum(_product(shape) for shape in graph.inputs.values()),
-        output_elements=_product(nodes[-1].shape),
-        peak_activation_elements=_peak_live(nodes, host, graph.inputs),
+        id=workload.id, name=workload.name, sizes=chosen, input_shapes=graph.inputs,
+        nodes=nodes, kernels=fusion.kernels, alone=fusion.alone,
+        input_elements=elements_of(*graph.inputs.values()),
+        output_elements=elements_of(nodes[-1].shape),
+        peak_activation_elements=peak_live(nodes, fusion.kernels, graph.inputs),
         needs=needs,
-        input_needs=sum(_product(shape) * needs[name].elements for name, shape in graph.inputs.items()),
+        input_needs=sum(elements_of(shape) * needs[name].elements for name, shape in graph.inputs.items()),
     )  # fmt: skip
 
 
@@ -211,13 +190,6 @@ def choose_sizes(workload: Workload, sizes: Mapping[str, int]) -> dict[str, int]
         if not size.minimum <= value <= size.maximum:
             raise GraphError(f"{workload.id}: {name} is {value}; it goes from {size.minimum} to {size.maximum} {size.unit}s")
     return {name: sizes.get(name, size.default) for name, size in workload.sizes.items()}
-
-
-def _product(shape: Shape) -> float:
-    result = 1.0
-    for dim in shape:
-        result *= dim
-    return result
 
 
 class _Graph:
@@ -308,87 +280,3 @@ def _needs(graph: _Graph) -> dict[str, Need]:
             last = before.last or demand.last
             needs[source] = Need(max(before.rows, demand.rows), max(before.elements, demand.elements), last)
     return needs
-
-
-def _fuse(nodes: tuple[Node, ...]) -> tuple[tuple[Kernel, ...], dict[str, str]]:
-    """Return the kernels in order, and for every operator the name of the kernel it became part of."""
-    readers = Counter(source for node in nodes for source in node.inputs)
-    order = {node.name: step for step, node in enumerate(nodes)}
-    host: dict[str, str] = {}
-    members: dict[str, list[Node]] = {}
-    for node in nodes:
-        carrier = _carrier(node, members, host, readers, order)
-        host[node.name] = carrier or node.name
-        members.setdefault(host[node.name], []).append(node)
-    kernels = tuple(
-        Kernel(name=name, operators=tuple(node.name for node in group), cost=_fused_cost(group))
-        for name, group in members.items()
-        if group[0].cost.kind != "view"
-    )
-    return kernels, host
-
-
-def _carrier(
-    node: Node,
-    members: Mapping[str, list[Node]],
-    host: Mapping[str, str],
-    readers: Counter[str],
-    order: Mapping[str, int],
-) -> str | None:
-    """Return the kernel on which `node` rides: that of its latest input, when only `node` reads that result."""
-    if not node.operator.epilogue:
-        return None
-    produced = [source for source in node.inputs if source in order]
-    for source in sorted(produced, key=order.__getitem__, reverse=True):
-        kernel = members[host[source]]
-        if kernel[0].operator.carries and kernel[-1].name == source and readers[source] == 1:
-            return host[source]
-    return None
-
-
-def _fused_cost(group: list[Node]) -> Cost:
-    """Return the cost of a kernel: the first operator's, with what its epilogue reads besides, and what the last writes."""
-    first, *rest = group
-    inside = {node.name for node in group}
-    extra = sum(_extra_inputs(node, inside) for node in rest)
-    return replace(
-        first.cost,
-        parameters=sum(node.cost.parameters for node in group),
-        weights=sum(node.cost.weights for node in group),
-        inputs=first.cost.inputs + extra,
-        outputs=group[-1].cost.outputs,
-    )
-
-
-def _extra_inputs(node: Node, inside: set[str]) -> float:
-    """Return the elements that an epilogue reads from outside its kernel; both operands of a sum have the result's size."""
-    return node.cost.outputs * sum(source not in inside for source in node.inputs)
-
-
-def _peak_live(nodes: tuple[Node, ...], host: Mapping[str, str], inputs: Mapping[str, Shape]) -> float:
-    """Return the largest sum of live activation elements of one sample over the fused graph."""
-    viewed: dict[str, tuple[str, ...]] = {}
-    for node in nodes:
-        if node.cost.kind == "view":
-            bases = [base for source in node.inputs for base in viewed.get(source, (source,))]
-            viewed[node.name] = tuple(dict.fromkeys(bases))
-    elements = {name: _product(shape) for name, shape in inputs.items()} | {n.name: n.cost.outputs for n in nodes}
-    last_use = dict.fromkeys(elements, 0) | {
-        base: step for step, node in enumerate(nodes) for source in node.inputs for base in viewed.get(source, (source,))
-    }
-    last_use |= dict.fromkeys(viewed.get(nodes[-1].name, (nodes[-1].name,)), len(nodes))
-    live = set(inputs)
-    peak = 0.0
-    for step, node in enumerate(nodes):
-        live.add(node.name)
-        peak = max(peak, sum(_held(elements, live, host, node)))
-        live = {name for name in live if last_use[name] > step}
-    return peak
-
-
-def _held(elements: Mapping[str, float], live: set[str], host: Mapping[str, str], node: Node) -> Iterator[float]:
-    """Yield the sizes of live results; inside the running kernel intermediate results stay on chip."""
-    for name in live:
-        inside = name != node.name and host.get(name) == host[node.name] and name in node.inputs
-        if not inside:
-            yield elements[name]

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from . import _compiled as forms
 from .errors import DomainError
+from .fusion import Kernel
 from .machine import Machine
 from .network import Network
 from .ops.base import Cost
@@ -173,11 +174,16 @@ def roof_curve(network: Network, machine: Machine, batch: float = math.inf) -> R
 
     Raises DomainError when the chip's bandwidth is not published.
     """
+    return kernel_curve(network.kernels, machine, batch)
+
+
+def kernel_curve(kernels: Sequence[Kernel], machine: Machine, batch: float = math.inf) -> RoofCurve:
+    """Return the plain roof of kernels that run one after the other, as `roof_curve` does for those of a network."""
     if math.isnan(machine.bandwidth):
         raise DomainError(f"{machine.hardware} has no published bandwidth, so its roof is unknown")
-    costs = [kernel.cost for kernel in network.kernels]
+    costs = [kernel.cost for kernel in kernels]
     return RoofCurve(
-        names=tuple(kernel.name for kernel in network.kernels),
+        names=tuple(kernel.name for kernel in kernels),
         work=np.array([cost.work for cost in costs], dtype=float),
         traffic_once=np.array([_read(cost, batch) for cost in costs], dtype=float) * machine.element_bytes,
         traffic_each=np.array([cost.inputs + cost.outputs for cost in costs], dtype=float) * machine.element_bytes,

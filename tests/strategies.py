@@ -216,7 +216,7 @@ def small_networks(draw: st.DrawFn) -> Network:
     if draw(st.booleans()):
         side = draw(st.integers(8, 48))
         blocks = draw(st.lists(_IMAGE_BLOCKS, min_size=1, max_size=4))
-        ending = [{"op": "global_pool"}, {"op": "linear", "out_features": draw(st.integers(1, 1000))}]
+        ending: list[dict[str, Any]] = [{"op": "global_pool"}, {"op": "linear", "out_features": draw(st.integers(1, 1000))}]
         graph: list[dict[str, Any]] = [*blocks, *ending]
         return drawn(tiny(graph, {"pixels": [3, side, side]}), f"{graph} of 3 x {side} x {side}")
     hidden, tokens = 4 * draw(st.integers(1, 64)), draw(st.integers(1, 200))
@@ -232,6 +232,33 @@ def networks() -> st.SearchStrategy[Network]:
         lambda name: drawn(network(name), name)
     )
     return st.one_of(known, small_networks())
+
+
+@st.composite
+def tangles(draw: st.DrawFn) -> Network:
+    """Return graphs of a few operators that read any results before them: sums, views of views, results that nobody reads."""
+    shapes: dict[str, list[int]] = {"x": [4, 8], "y": [2, 8]}
+    graph: list[dict[str, Any]] = []
+    for index in range(draw(st.integers(1, 14))):
+        name, source = f"n{index}", draw(st.sampled_from([*shapes]))
+        rows, columns = shapes[source]
+        like = draw(st.sampled_from([other for other, shape in shapes.items() if shape == shapes[source]]))
+        below = draw(st.sampled_from([other for other, shape in shapes.items() if shape[1] == columns]))
+        out, kept = draw(st.integers(1, 3)) * 4, draw(st.integers(1, rows))
+        lines: list[tuple[dict[str, Any], list[int]]] = [
+            ({"op": "linear", "out_features": out}, [rows, out]),
+            ({"op": "linear", "out_features": 8}, [rows, 8]),
+            ({"op": "activation", "function": "relu"}, [rows, columns]),
+            ({"op": "layer_norm"}, [rows, columns]),
+            ({"op": "reshape", "to": [2 * rows, columns // 2]}, [2 * rows, columns // 2]),
+            ({"op": "slice", "keep": kept}, [kept, columns]),
+            ({"op": "elementwise", "function": "add", "inputs": [source, like]}, [rows, columns]),
+            ({"op": "elementwise", "function": "mul", "inputs": [like, source]}, [rows, columns]),
+            ({"op": "concat", "inputs": [source, below]}, [rows + shapes[below][0], columns]),
+        ]  # fmt: skip
+        line, shapes[name] = draw(st.sampled_from([made for made in lines if made[1][1] > 0]))
+        graph.append({"name": name, "inputs": [source]} | line)
+    return drawn(tiny(graph, {"x": [4, 8], "y": [2, 8]}), str(graph))
 
 
 def numbers(depth: int = 3) -> st.SearchStrategy[str]:

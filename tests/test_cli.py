@@ -37,7 +37,8 @@ class Run:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.delenv("ROOFWISE_SPECS", raising=False)
+    for name in ("ROOFWISE_SPECS", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
     return Run(capsys)
 
 
@@ -347,6 +348,7 @@ def test_help_explains_by_examples(run: Run) -> None:
         ("predict", "--help"),
         ("list", "--help"),
         ("show", "-h"),
+        ("compare", "-h"),
         ("validate", "-h"),
         ("derive", "-h"),
     ):

@@ -17,7 +17,6 @@ import pytest
 import typer
 
 from advisor import cli, docs, schemas
-from advisor.check import load_checks
 from advisor.requirements import Requirements
 from advisor.rule import load_rulebook
 from advisor.validation import validate_file
@@ -109,8 +108,34 @@ def test_every_command_and_every_option_of_the_main_one_is_in_the_readme() -> No
 # Pages that are printed from data.
 
 
-def test_the_page_of_rules_is_fresh() -> None:
-    assert docs.rules_text(load_rulebook(), load_checks()) == text_of("docs/rules.md"), "run python -m advisor.docs --write"
+@pytest.mark.parametrize("name", docs.PAGES)
+def test_a_printed_page_is_fresh(name: str) -> None:
+    assert docs.PAGES[name]() == text_of(f"docs/{name}.md"), "run python -m advisor.docs --write"
+
+
+@pytest.mark.parametrize("name", docs.PAGES)
+def test_a_printed_page_is_checked_by_the_command_of_the_readme(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (check,) = blocks(README, "sh check")
+    assert f".venv/bin/python -m advisor.docs {name} | diff docs/{name}.md -" in check
+    assert docs.main([name]) == 0
+    assert capsys.readouterr().out == docs.PAGES[name]()
+
+
+def test_a_page_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert docs.main(["rulez"]) == 2
+    assert capsys.readouterr().err == "error: no page 'rulez'; there are: rules, catalogue\n"
+
+
+def test_the_catalogue_has_a_row_for_every_spec() -> None:
+    page = text_of("docs/catalogue.md")
+    catalog = load()
+    for shelf in (catalog.accelerators, catalog.workloads, catalog.calibrations):
+        missing = [
+            entry.model.id
+            for entry in shelf.entries.values()
+            if page.count(f"/{Path(entry.file).name})<br>`{entry.model.id}`") < 1
+        ]
+        assert missing == []
 
 
 @pytest.mark.parametrize("name", schemas.MODELS)

@@ -19,7 +19,7 @@ ops.base ops.attention ops.experts ops.image ops.matrix ops.movement ops.pointwi
 blocks.base blocks.convolutional blocks.transformer blocks.__init__
 workload
 _compiled
-network
+fusion liveness network
 codegen machine single compiled solve
 documents checks
 catalog
@@ -27,20 +27,23 @@ predict
 __init__
 """
 ADVISOR = """
-__init__ requirements facts chip_facts report.__init__ report.layout report.spec report.live
+__init__ requirements facts chip_facts gaps report.__init__ report.layout report.spec report.columns report.live
 rule check claim
-inputs validation browse
+model_contract model_table
+inputs validation datasheet report.datasheet browse listing comparison report.comparison
 importers.__init__ importers.config importers.graphs importers.decoders importers.encoders importers.hf
 candidate
 exclusion
 recommend sweep judge insight
-contract docs formula step derive
-report.document report.text report.markdown report.derivation report.insights
+contract catalogue docs formula step derive
+report.document report.text report.markdown report.derivation report.insights report.model
+report.answer report.charts report.html
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
 schemas report.sweep report.claims report.accuracy report.plot report.calibration
 output options
-commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.derive commands.import_hf
+commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
+commands.import_hf
 commands.insights commands.list_specs commands.predict commands.show commands.sweep commands.validate
 cli
 """

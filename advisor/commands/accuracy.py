@@ -49,12 +49,13 @@ def command(
     """
     from ..lab import accuracy, contract  # noqa: PLC0415
     from ..report import accuracy as shown  # noqa: PLC0415
-    from ..report import plot as drawn  # noqa: PLC0415
 
     inputs.choice("--format", form, ("text", "md", "json", "csv"))
     faults = inputs.Faults()
     groups = faults.take("--by", lambda: tuple(dict.fromkeys(inputs.names(inputs.split(by), accuracy.LABELS, "label"))), ())
     if plot is not None:
+        from ..report import plot as drawn  # noqa: PLC0415 - with the library that draws
+
         faults.take("--plot", lambda: drawn.check(plot), None)
     faults.check()
     catalog = load_catalog(specs)

@@ -68,7 +68,10 @@ def command(
         str | None, typer.Option(help="`excluded`: every excluded chip with its rule and what would change it.", metavar="WHAT")
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", "-f", help="text, json (a contract: schemas/advice.schema.json) or md.", metavar="FORMAT")
+        str,
+        typer.Option(
+            "--format", "-f", help="text, json (a contract: schemas/advice.schema.json), md or html.", metavar="FORMAT"
+        ),
     ] = "text",
     out: Out = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -85,7 +88,7 @@ def command(
         raise inputs.RequestError("--model is missing; `advise list workloads` shows the models, `advise --help` examples")
     if profile and objective:
         raise inputs.RequestError("--profile and --objective say the same thing; give one of them")
-    inputs.choice("--format", form, ("text", "json", "md"))
+    inputs.choice("--format", form, ("text", "json", "md", "html"))
     inputs.choice("--explain", explain or "excluded", ("excluded",))
     shown = inputs.whole_numbers(top, least=0)[0]
     catalog, book = load_specs(specs)
@@ -98,6 +101,10 @@ def command(
         from ..contract import as_json  # noqa: PLC0415
 
         output.write(output.as_json(as_json(advice, catalog, book)), out)
+    elif form == "html":
+        from ..report import html  # noqa: PLC0415
+
+        output.write(html.answer(advice, catalog, book), out)
     elif form == "md":
         from ..report import markdown  # noqa: PLC0415
 

@@ -22,7 +22,7 @@ def command(
         typer.Argument(help="Files of claims; without one, the study that ships.", metavar="[FILE]..."),
     ] = None,
     specs: Specs = None,
-    form: Annotated[str, typer.Option("--format", "-f", help="text, md or json.", metavar="FORMAT")] = "text",
+    form: Annotated[str, typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT")] = "text",
     out: Out = None,
 ) -> None:
     """Judge the claims of a study or a slide.
@@ -36,15 +36,20 @@ def command(
     """
     from ..judge import judge  # noqa: PLC0415
     from ..report import claims as shown  # noqa: PLC0415
+    from ..report import document  # noqa: PLC0415
 
-    inputs.choice("--format", form, ("text", "md", "json"))
+    inputs.choice("--format", form, ("text", "md", "html", "json"))
     catalog, _ = load_specs(specs)
     found = [_claims(path) for path in files or sorted((data_root() / "specs" / "claims").glob("*.json"))]
     judged = [(file, judge(file, catalog)) for file in found]
     if form == "json":
         output.write(output.as_json(shown.as_json(judged)), out)
+    elif form == "html":
+        from ..report import html  # noqa: PLC0415
+
+        output.write(html.page(shown.as_document(judged)), out)
     elif form == "md":
-        output.write("\n".join(shown.markdown(*pair) for pair in judged), out)
+        output.write(document.markdown(shown.as_document(judged)), out)
     else:
         output.write("\n".join(shown.text(*pair, output.width(), output.paint(out)) for pair in judged), out)
 

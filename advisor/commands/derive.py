@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from engine.calibration import GRAPH
-from engine.catalog import Catalog
 
 from .. import inputs, output
 from ..options import Out, Runtime, SeqLen, Sizes, Specs, load_specs
@@ -41,7 +40,7 @@ def command(
     faults = inputs.Faults()
     run = faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH)
     workload = faults.take("MODEL", lambda: catalog.workloads[model], None)
-    machine = faults.take("--hardware", lambda: catalog.machine(hardware, dtype or _wide(catalog, hardware), run), None)
+    machine = faults.take("--hardware", lambda: catalog.machine(hardware, dtype or inputs.wide(catalog, hardware), run), None)
     batches = faults.take("--batch", lambda: inputs.whole_numbers(batch), [])
     limit = faults.take("--latency", lambda: parse(latency, "time") if latency else None, None)
     network = faults.take("--size", lambda: build(workload, inputs.sizes(size or (), seq_len)) if workload else None, None)
@@ -49,8 +48,3 @@ def command(
     steps = derive.derive(network, machine, batches[0], limit, catalog=catalog)
     render = {"text": derivation.as_text, "md": derivation.as_markdown, "latex": derivation.as_latex}
     output.write(output.as_json(derivation.as_json(steps)) if form == "json" else render[form](steps), out)
-
-
-def _wide(catalog: Catalog, hardware: str) -> str:
-    dtypes = catalog.accelerators[hardware].dtypes
-    return next((dtype for dtype in ("bf16", "fp16") if dtype in dtypes), dtypes[0])

@@ -25,7 +25,7 @@ def command(
     seq_len: SeqLen = None,
     size: Sizes = None,
     specs: Specs = None,
-    form: Annotated[str, typer.Option("--format", "-f", help="text, md or json.", metavar="FORMAT")] = "text",
+    form: Annotated[str, typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT")] = "text",
     out: Out = None,
 ) -> None:
     """Study what a larger batch buys, where it ends, and why.
@@ -40,7 +40,7 @@ def command(
     from ..report import document  # noqa: PLC0415
     from ..report.insights import insights  # noqa: PLC0415
 
-    inputs.choice("--format", form, ("text", "md", "json"))
+    inputs.choice("--format", form, ("text", "md", "html", "json"))
     catalog, book = load_specs(specs)
     faults = inputs.Faults()
     names = inputs.split(models)
@@ -59,6 +59,10 @@ def command(
     told = insights(study, catalog, book)
     if form == "json":
         output.write(output.as_json(document.as_json(told)), out)
+    elif form == "html":
+        from ..report import html  # noqa: PLC0415
+
+        output.write(html.page(told), out)
     elif form == "md":
         output.write(document.markdown(told), out)
     else:

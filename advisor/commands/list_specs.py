@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -13,19 +14,60 @@ from ..options import Out, Specs, load_specs
 
 def command(
     what: Annotated[str, typer.Argument(help="hardware, workloads, rules, checks, profiles, calibrations or measurements.")],
-    kind: Annotated[str | None, typer.Option(help="Only hardware of these kinds.", metavar="KINDS")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(help="Only these kinds: gpu, tpu, npu, cpu, dataflow, or edge: made for the edge.", metavar="KINDS"),
+    ] = None,
+    vendor: Annotated[str | None, typer.Option(help="Only those of these vendors.", metavar="NAMES")] = None,
+    family: Annotated[str | None, typer.Option(help="Only those of these families.", metavar="NAMES")] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="Only those with a peak in one of these number formats; the peak shown is that.", metavar="LIST"),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            help="Order by a column, lowest first; -KEY: highest first. Of hardware: id, name, kind, vendor, family, released, "
+            "peak, bandwidth, capacity, cache, ridge, tdp, efficiency, price, interval. Unknown values come last.",
+            metavar="KEY",
+        ),
+    ] = None,
     specs: Specs = None,
     form: Annotated[
-        str, typer.Option("--format", "-f", help="text, csv or json (a plain list of objects).", metavar="FORMAT")
-    ] = "text",
+        str,
+        typer.Option("--format", "-f", help="table (or text), md, csv or json (a plain list of objects).", metavar="FORMAT"),
+    ] = "table",
     out: Out = None,
 ) -> None:
-    """List what the catalogue holds."""
-    from .. import browse  # noqa: PLC0415
+    """List what the catalogue holds.
 
-    inputs.choice("--format", form, ("text", "csv", "json"))
+    A terminal shows the columns that it has room for; md, csv and json have all. Units of json and csv are in the names.
+
+    \b
+    advise list hardware --kind edge --sort bandwidth
+    advise list hardware --dtype int8 --vendor nvidia,amd --sort -peak --format csv
+    advise list workloads --sort -parameters
+    advise list rules --family latency
+    """
+    from .. import listing  # noqa: PLC0415
+    from ..report import columns  # noqa: PLC0415
+
+    form = inputs.form(form, ("text", "md", "csv", "json"))
     catalog, book = load_specs(specs)
-    rows = browse.listed(what, catalog, book, load_checks(inputs.spec_directories(specs or ())))
-    if kinds := inputs.kinds(kind):
-        rows = [row for row in rows if row.get("kind") in kinds]
-    output.write({"csv": output.as_csv, "json": output.as_json, "text": browse.list_text}[form](rows), out)
+    checks = load_checks(inputs.spec_directories(specs or ()))
+    faults = inputs.Faults()
+    every = rows = listing.listed(what, catalog, book, checks, inputs.split(dtype))
+    for name, text in {"kind": kind, "vendor": vendor, "family": family, "dtype": dtype}.items():
+        kept = faults.take(f"--{name}", partial(listing.narrowed, every, what, name, inputs.split(text)), every)
+        rows = [row for row in rows if row in kept]
+    rows = faults.take("--sort", lambda: listing.ordered(rows, what, sort) if sort else rows, rows)
+    faults.check()
+    shown = listing.columns(what, sort)
+    if form == "text":
+        lines = columns.as_text(shown, rows, output.width(), output.paint(out)) if rows else ["none"]
+    elif form == "md":
+        lines = columns.as_markdown(shown, rows)
+    else:
+        output.write({"csv": output.as_csv, "json": output.as_json}[form](rows), out)
+        return
+    output.write("\n".join(lines) + "\n", out)

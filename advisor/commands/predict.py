@@ -32,7 +32,7 @@ def command(
     \b
     advise predict --model resnet50 --hardware nvidia-h100-sxm --batch 1,2,4,8 --dtype int8 --format csv
     """
-    inputs.choice("--format", form, ("text", "csv", "json"))
+    form = inputs.form(form, ("text", "csv", "json"))
     catalog, _ = load_specs(specs)
     faults = inputs.Faults()
     chips = faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ())

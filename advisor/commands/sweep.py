@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,7 +32,8 @@ def command(
         bool, typer.Option("--allow-modelled", help="Let chips that nobody measured on silicon stand on the front, too.")
     ] = False,
     form: Annotated[
-        str, typer.Option("--format", "-f", help="text, md, csv, json or parquet (extra scale, with --out).", metavar="FORMAT")
+        str,
+        typer.Option("--format", "-f", help="text, md, html, csv, json or parquet (extra scale).", metavar="FORMAT"),
     ] = "text",
     out: Out = None,
 ) -> None:
@@ -45,10 +46,9 @@ def command(
     advise sweep --models resnet18,resnet50 --hardware nvidia-h100-sxm,nvidia-l4 --dtype fp16,int8 --batch 1..64x2
     advise sweep --model bert-base --dtype bf16 --batch 1..128 --format csv --out bert.csv
     """
-    from ..report import sweep as shown  # noqa: PLC0415
     from ..sweep import Sweep, points_of, sweep  # noqa: PLC0415
 
-    inputs.choice("--format", form, ("text", "md", "csv", "json", "parquet"))
+    inputs.choice("--format", form, ("text", "md", "html", "csv", "json", "parquet"))
     catalog, _ = load_specs(specs)
     faults = inputs.Faults()
     if form == "parquet":
@@ -70,8 +70,20 @@ def command(
     if form == "parquet":
         output.write_bytes(output.as_parquet(rows), out or Path(), "--out")
         return
-    render = {"csv": output.as_csv, "json": output.as_json, "md": shown.markdown}
-    output.write(render[form](rows) if form in render else shown.text(rows, output.width(), output.paint(out)), out)
+    output.write(_text(rows, form, out), out)
+
+
+def _text(rows: list[dict[str, Any]], form: str, out: Path | None) -> str:
+    from ..report import document, sweep  # noqa: PLC0415
+
+    if form == "html":
+        from ..report import html  # noqa: PLC0415
+
+        return html.page(sweep.as_document(rows))
+    if form == "md":
+        return document.markdown(sweep.as_document(rows))
+    plain = {"csv": output.as_csv, "json": output.as_json}
+    return plain[form](rows) if form in plain else sweep.text(rows, output.width(), output.paint(out))
 
 
 def _check_parquet(out: Path | None) -> None:

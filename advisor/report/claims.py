@@ -9,8 +9,12 @@ from typing import Any, Final
 
 from ..claim import ClaimFile
 from ..judge import Judged, Known, Verdict
+from .document import Document, Section, Table
 from .layout import Paint, labelled, plain
 
+_ABOUT: Final = (
+    "Each claim is held against itself, our lower bounds, our estimates, and measured figures where there is a record."
+)
 _STYLES: Final[dict[Verdict, str]] = {
     "holds": "good", "holds with correction": "good", "contradicts itself": "bad", "contradicted by our bound": "bad",
 }  # fmt: skip
@@ -26,12 +30,15 @@ def text(file: ClaimFile, judged: Sequence[Judged], width: int, paint: Paint = p
     return "\n".join([*lines, "", *(line for note in file.notes for line in labelled("Note", note, width))]).rstrip() + "\n"
 
 
-def markdown(file: ClaimFile, judged: Sequence[Judged]) -> str:
-    """Return the same as Markdown: the counts, then a table."""
-    lines = [f"# {file.name}", "", *(f"- {verdict}: {count}" for verdict, count in _counts(judged)), ""]
-    lines += ["| id | claim | verdict | because |", "| --- | --- | --- | --- |"]
-    lines += [f"| {j.claim.id} | {_cell(j.claim.statement)} | {j.verdict} | {_cell(j.because)} |" for j in judged]
-    return "\n".join([*lines, "", *file.notes]).rstrip() + "\n"
+def as_document(judged: Sequence[tuple[ClaimFile, Sequence[Judged]]]) -> Document:
+    """Return the verdicts as a document: a section for each file."""
+    sections = []
+    for file, found in judged:
+        rows = tuple((one.claim.id, one.claim.statement, one.verdict, one.because) for one in found)
+        counted = ", ".join(f"{verdict}: {count}" for verdict, count in _counts(found))
+        table = Table(heading=("id", "claim", "verdict", "because"), rows=rows, right=(False,) * 4)
+        sections.append(Section(key=file.id, title=file.name, text=(f"{counted}.", *file.notes), table=table))
+    return Document(title="Claims", about=(_ABOUT,), sections=tuple(sections))
 
 
 def as_json(judged: Sequence[tuple[ClaimFile, Sequence[Judged]]]) -> dict[str, Any]:
@@ -68,7 +75,3 @@ def _fact(fact: Known) -> dict[str, Any]:
 
 def _counts(judged: Sequence[Judged]) -> list[tuple[Verdict, int]]:
     return Counter(one.verdict for one in judged).most_common()
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -20,8 +20,8 @@ def plain(text: str, style: str) -> str:
 
 
 def labelled(label: str, text: str, width: int) -> list[str]:
-    """Return a text wrapped to `width` columns, its first line after a label."""
-    lines = textwrap.wrap(text, width - LABEL, break_long_words=False, break_on_hyphens=False) or [""]
+    """Return a text wrapped to `width` columns, its first line after a label; only a word longer than a line is broken."""
+    lines = textwrap.wrap(text, width - LABEL, break_on_hyphens=False) or [""]
     return [f"{label:<{LABEL}}{lines[0]}", *(" " * LABEL + line for line in lines[1:])]
 
 

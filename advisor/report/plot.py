@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import altair as alt
 import numpy as np
 import numpy.typing as npt
 
@@ -32,30 +33,18 @@ _FEW_DECADES: Final = 8
 
 
 def check(path: Path) -> None:
-    """Raise RequestError unless a picture with this name can be drawn: for its suffix, or for want of a package."""
+    """Raise RequestError unless a picture with this name can be drawn."""
     if path.suffix.lower() not in SUFFIXES:
         raise RequestError(f"{str(path)[:200]!r} is no picture; name a file that ends in {', '.join(SUFFIXES)}")
-    _altair()
-
-
-def _altair() -> Any:
-    try:
-        import altair as alt  # noqa: PLC0415 - of the extra `lab`
-        import vl_convert  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise RequestError(
-            f"no package {error.name!r}; pip install 'roofwise[lab]', or altair and vl-convert-python"
-        ) from error
-    return alt
 
 
 def draw(points: Points, suffix: str) -> bytes:
     """Return a picture of the points in the format of a suffix: .svg, .png, or .html, which needs no network."""
-    alt, suffix = _altair(), suffix.lower()
+    suffix = suffix.lower()
     groups = _groups(points)
     chosen = np.union1d(sampled(groups, MOST), np.flatnonzero(points.beaten)[:MOST])
     chosen = np.random.default_rng(0).permutation(chosen)  # so that no group hides another
-    chart = _chart(alt, points.where(chosen), [groups[place] for place in chosen], len(points))
+    chart = _chart(points.where(chosen), [groups[place] for place in chosen], len(points))
     if suffix == ".html":
         return str(chart.to_html(inline=True)).encode("utf-8")
     if suffix == ".svg":
@@ -95,7 +84,7 @@ def sampled(groups: Sequence[str], most: int) -> npt.NDArray[np.int64]:
     return np.sort(np.concatenate([*chosen, np.zeros(0, dtype=np.int64)]))
 
 
-def _chart(alt: Any, points: Points, groups: Sequence[str], of: int) -> Any:
+def _chart(points: Points, groups: Sequence[str], of: int) -> Any:
     measured, low, high = _domains(points)
     names = [*sorted(set(groups) - {_OTHERS}), *([_OTHERS] if _OTHERS in groups else [])]
     extra = {_BOUND: "#8a8a8a"} | ({_BEATEN: "#d62728"} if points.beaten.any() else {})
@@ -105,17 +94,15 @@ def _chart(alt: Any, points: Points, groups: Sequence[str], of: int) -> Any:
         legend=alt.Legend(symbolOpacity=1, symbolType="circle"),
     )  # fmt: skip
     where = {
-        "x": alt.X("measured:Q", title="measured time", **_axis(alt, measured, high)),
-        "y": alt.Y("time:Q", title="predicted time, and lower bound", **_axis(alt, low, high)),
+        "x": alt.X("measured:Q", title="measured time", **_axis(measured, high)),
+        "y": alt.Y("time:Q", title="predicted time, and lower bound", **_axis(low, high)),
     }
     seen = {"color": colour, "tooltip": [alt.Tooltip(name) for name in ("name:N", "about:N", "measured:Q", "time:Q")]}
-    bounds = alt.Chart(_data(alt, _bounds(points))).mark_tick(
-        orient="horizontal", thickness=1.3, size=5, opacity=0.6, clip=True
-    )
-    line = alt.Chart(_data(alt, [{"measured": v, "time": v} for v in (measured, high)])).mark_line(
+    bounds = alt.Chart(_data(_bounds(points))).mark_tick(orient="horizontal", thickness=1.3, size=5, opacity=0.6, clip=True)
+    line = alt.Chart(_data([{"measured": v, "time": v} for v in (measured, high)])).mark_line(
         color="#333333", strokeWidth=1, strokeDash=[5, 4], clip=True
     )
-    marks = alt.Chart(_data(alt, _marks(points, groups))).mark_circle(size=22, opacity=0.65, clip=True)
+    marks = alt.Chart(_data(_marks(points, groups))).mark_circle(size=22, opacity=0.65, clip=True)
     layers = [bounds.encode(**where, **seen), line.encode(**where), marks.encode(**where, **seen)]
     cut = int(((points.bound_s > 0) & (points.bound_s < low)).sum())
     title = alt.TitleParams("Predicted against measured", subtitle=_subtitle(len(points), of, cut), anchor="start", offset=12)
@@ -135,7 +122,7 @@ def _domains(points: Points) -> tuple[float, float, float]:
     return least / _MARGIN, low / _MARGIN, high * _MARGIN
 
 
-def _axis(alt: Any, low: float, high: float) -> dict[str, Any]:
+def _axis(low: float, high: float) -> dict[str, Any]:
     """Return a logarithmic axis with a few round ticks."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     factors = (1, 3) if len(decades) < _FEW_DECADES else (1,)
@@ -166,8 +153,8 @@ def _subtitle(shown: int, of: int, cut: int) -> list[str]:
     return [told, f"dashed: predicted = measured · grey: lower bound of each point{below}; above the dashes it would be wrong"]
 
 
-def _data(alt: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
-    return alt.Data(values=list(rows))
+def _data(rows: Sequence[Mapping[str, Any]]) -> Any:
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
 
 
 def _about(points: Points, place: int) -> str:

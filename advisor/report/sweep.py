@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Any, Final
 
 from ..facts import shown
-from .layout import Paint, labelled, markdown_table, plain, table
+from .document import Document, Section, Table
+from .layout import Paint, labelled, plain, table
 
 Row = Mapping[str, Any]
 _FIGURES: Final = {
@@ -44,12 +45,15 @@ def text(rows: Sequence[Row], width: int, paint: Paint = plain) -> str:
     return "\n".join([*lines, *told]).rstrip() + "\n"
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """Return the same as Markdown."""
-    lines: list[str] = []
+def as_document(rows: Sequence[Row]) -> Document:
+    """Return the same as a document: a section for each model, and what the marks mean."""
+    sections = []
     for model, points in groupby(zip(rows, marks(rows), strict=True), key=lambda pair: pair[0]["workload"]):
-        lines += [f"## {model}", "", *markdown_table([_HEADING, *(_cells(row, marked) for row, marked in points)], _RIGHT), ""]
-    return "\n".join([*lines, *(f"- *{name}*: {meaning}" for name, meaning in _legend(rows))]).rstrip() + "\n"
+        table = Table(heading=_HEADING, rows=tuple(_cells(row, marked) for row, marked in points), right=_RIGHT)
+        sections.append(Section(key=model, title=model, table=table))
+    meanings = tuple(f"{name}: {meaning}" for name, meaning in _legend(rows))
+    sections.append(Section(key="marks", title="What the marks mean", points=meanings))
+    return Document(title="Sweep", about=(f"{len(rows):,} points.",), sections=tuple(sections))
 
 
 def _legend(rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -111,6 +111,7 @@ class Cost:
     groups: float = 1.0
     splits: float = 1.0  # parts of the keys that attention can walk side by side
     shared: bool = True
+    spared: float = 0.0  # weights that no result depends on, or that may fold into others: taps on padding only, biases, norms
 
 
 def matrix_product(rows: int, columns: int, contraction: int) -> Cost:
@@ -182,7 +183,7 @@ class Operator(Model):
 
     def least_weights(self, cost: Cost, output: Shape, need: Need) -> float:
         """Return the weight elements that must be read for `need` of the result."""
-        return cost.weights * need.elements
+        return (cost.weights - cost.spared) * need.elements
 
     def least_cache(self, cost: Cost, need: Need) -> float:
         """Return the elements of the cache of earlier tokens that must be read for `need` of the result."""

@@ -50,8 +50,8 @@ class ExpertLinear(Operator):
         )  # fmt: skip
 
     def least_weights(self, cost: Cost, output: Shape, need: Need) -> float:
-        """Return the weights of as many experts as one token takes: all tokens may agree."""
-        return cost.weights * cost.routed * float(need.rows > 0)
+        """Return the weights of as many experts as one token takes: all tokens may agree. Of parts of rows, as much."""
+        return cost.weights * cost.routed * (1.0 if need.rows == need.elements > 0 else need.elements)
 
 
 class Combine(Operator):

@@ -45,6 +45,37 @@ class _Window:
         reached = (out - 1) * self.stride + self.kernel - self.padding if overlaps else out * self.kernel - 2 * self.padding
         return min(extent, max(reached, 0)) / extent
 
+    def used(self, extent: int, out: int) -> int:
+        """Return how many of its taps meet an element of the axis at any of `out` places, at the least; others meet padding."""
+        first, last = self.padding, self.padding - (out - 1) * self.stride
+        if extent < self.stride:  # a place leaves gaps between the taps that it uses and those of the next: count one place
+            first = last = self.padding - min(out - 1, self.padding // self.stride) * self.stride
+        return max(0, min(self.kernel, first + extent) - max(0, last))
+
+    def products(self, extent: int, out: int) -> int:
+        """Return how many products of a tap and an element of the axis `out` places need, at the least.
+
+        At stride 1 Winograd's limit is one for each result that is not of padding only.
+        """
+        if self.stride == 1:
+            return max(0, min(out, extent + self.padding) - max(0, self.padding - self.kernel + 1))
+        beyond = (out - 1) * self.stride + self.kernel - self.padding - extent
+        return out * self.kernel - self._off(self.padding, out) - self._off(beyond, out)
+
+    def _off(self, most: int, out: int) -> int:
+        """Return how many taps lie on padding at one side, of which the outermost place has `most`, the next a stride less."""
+        return _falling(most, self.stride, out) - _falling(most - self.kernel, self.stride, out)
+
+
+def _falling(first: int, step: int, most: int) -> int:
+    """Return first + (first - step) + (first - 2*step) + ..., of at most `most` terms above 0.
+
+    >>> _falling(7, 3, 10), _falling(7, 3, 2), _falling(-1, 3, 2)
+    (12, 11, 0)
+    """
+    terms = min(most, -(-max(first, 0) // step))
+    return terms * first - step * terms * (terms - 1) // 2
+
 
 class _Windowed(Operator):
     """What slides a window over channels x height x width."""
@@ -93,18 +124,21 @@ class Conv2d(_Windowed):
         return out, *self._results((height, width), sizes)
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
-        """Return W = 2*Ho*Wo*Cout*(Cin/groups)*R*S; W_min is that over the kernel along every axis of stride 1 (Winograd)."""
+        """Return W = 2*Ho*Wo*Cout*(Cin/groups)*R*S; W_min leaves padding out, and the kernel at stride 1 (Winograd)."""
         groups, windows = size_of(self.groups, sizes), self._windows(sizes)
         taps = math.prod(window.kernel for window in windows)
         channels, (out, height, width) = inputs[0][0] // groups, output
         weights = out * channels * taps + (out if self.bias else 0)
         work = float(FLOP_PER_MAC * height * width * out * channels * taps)
-        winograd = math.prod(window.kernel for window in windows if window.stride == 1)
+        axes = list(zip(windows, inputs[0][1:], output[1:], strict=True))
+        least = math.prod(window.products(*axis) for window, *axis in axes)
+        used = math.prod(window.used(*axis) for window, *axis in axes)
         return Cost(
             kind="depthwise" if groups == inputs[0][0] > 1 else "conv",
-            work=work, work_min=work / winograd, work_done=work,
+            work=work, work_min=float(FLOP_PER_MAC * out * channels * least), work_done=work,
             parameters=weights, weights=weights, inputs=elements_of(inputs[0]), outputs=elements_of(output),
             rows=height * width, columns=out // groups, channels=channels, taps=taps, groups=groups,
+            spared=weights - out * channels * used,
         )  # fmt: skip
 
 

@@ -50,11 +50,17 @@ class Linear(Operator):
             kind="gemm", work=work, work_min=work, work_done=work,
             parameters=biases if self.tied_to else weights, weights=weights,
             inputs=elements_of(inputs[0]), outputs=elements_of(output), rows=rows, columns=columns, channels=channels,
+            spared=biases,
         )  # fmt: skip
 
     def least_weights(self, cost: Cost, output: Shape, need: Need) -> float:
-        """Return all weights where any row is needed; of a single row, those of the needed features."""
-        return cost.weights * (float(need.rows > 0) if len(output) > 1 else need.elements)
+        """Return all weights where a row is needed whole, else those of the features that the needed elements are of.
+
+        On two axes equal shares of rows and elements are whole rows: no operator demands parts of rows in equal shares. A bias
+        may fold into what follows.
+        """
+        whole = len(output) == 2 and need.rows == need.elements > 0  # noqa: PLR2004 - rows and features
+        return (cost.weights - cost.spared) * (1.0 if whole else need.elements)
 
 
 class MatMul(Operator):

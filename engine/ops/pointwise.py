@@ -33,12 +33,13 @@ class BatchNorm(Operator):
         return need
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
-        """Return scale and shift per channel: two parameters, of which folding leaves one to read."""
+        """Return scale and shift per channel: two parameters, of which folding leaves one to read, or none beside a bias."""
         channels = inputs[0][0]
         return Cost(
             kind="memory",
             parameters=2 * channels,
             weights=channels,
+            spared=channels,
             inputs=elements_of(inputs[0]),
             outputs=elements_of(output),
         )
@@ -55,11 +56,12 @@ class LayerNorm(Operator):
         return inputs[0]
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
-        """Return the traffic, and one or two parameters per feature."""
+        """Return the traffic, and one or two parameters per feature, which may fold into the layers that read the result."""
         weights = inputs[0][-1] * (1 if self.scale_only else 2)
         return Cost(
-            kind="memory", parameters=weights, weights=weights, inputs=elements_of(inputs[0]), outputs=elements_of(output)
-        )
+            kind="memory", parameters=weights, weights=weights, inputs=elements_of(inputs[0]), outputs=elements_of(output),
+            spared=weights,
+        )  # fmt: skip
 
 
 class HeadNorm(Operator):
@@ -83,8 +85,9 @@ class HeadNorm(Operator):
         """Return the traffic, and a parameter for each feature of a head, once for queries and once for keys."""
         weights = 2 * size_of(self.head_dim, sizes)
         return Cost(
-            kind="memory", parameters=weights, weights=weights, inputs=elements_of(inputs[0]), outputs=elements_of(output)
-        )
+            kind="memory", parameters=weights, weights=weights, inputs=elements_of(inputs[0]), outputs=elements_of(output),
+            spared=weights,
+        )  # fmt: skip
 
 
 class Softmax(Operator):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import csv
 import io
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -436,20 +434,3 @@ def test_a_sample_is_even_over_groups_and_within_them() -> None:
     assert counts == {"few": 10, "some": 70, "many": 70}
     assert len(set(chosen.tolist())) == 150
     assert plot.sampled(groups, 5000).tolist() == list(range(1110))
-
-
-def test_without_its_packages_the_picture_says_what_to_install(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    original = builtins.__import__
-
-    def without(name: str, *arguments: Any, **options: Any) -> Any:
-        if name == "altair":
-            raise ModuleNotFoundError(name, name=name)
-        return original(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    monkeypatch.delitem(sys.modules, "altair", raising=False)
-    code, _, err = run("--plot", tmp_path / "picture.svg")
-    assert code == 2
-    assert "pip install 'roofwise[lab]'" in err

@@ -115,6 +115,57 @@ def test_a_prepended_row_serves_a_slice_before_the_input_does() -> None:
     assert first.needs["body"].elements == 0
 
 
+def test_taps_that_meet_only_padding_are_neither_read_nor_multiplied() -> None:
+    """ResNet on images of 32 ends in 3 x 3 convolutions of 1 x 1: of nine taps one is ever used, at stride 2 on 2 x 2 four."""
+    same = {"op": "conv2d", "name": "same", "out_channels": 4, "kernel": 3, "padding": 1}
+    network = toy([same], x=[8, 1, 1])
+    assert (network.work, network.weights) == (2 * 9 * 8 * 4, 9 * 8 * 4 + 4)
+    assert (network.work_min, network.least_weights) == (2 * 1 * 8 * 4, 1 * 8 * 4)
+    halved = toy([same | {"stride": 2}], x=[8, 2, 2])
+    assert (halved.work_min, halved.least_weights) == (2 * 4 * 8 * 4, 4 * 8 * 4)
+
+
+@given(st.integers(1, 7), st.integers(1, 5), st.integers(0, 8), st.integers(1, 12))
+def test_the_least_of_a_window_is_what_its_taps_meet(kernel: int, stride: int, padding: int, extent: int) -> None:
+    if extent + 2 * padding < kernel:
+        return
+    conv = {"op": "conv2d", "out_channels": 1, "kernel": [kernel, 1], "stride": [stride, 1], "padding": [padding, 0]}
+    network = toy([conv], x=[1, extent, 1])
+    out = network.nodes[0].shape[1]
+    met = [[tap for tap in range(kernel) if 0 <= place * stride - padding + tap < extent] for place in range(out)]
+    products = sum(map(bool, met)) if stride == 1 else sum(map(len, met))
+    used = len({tap for taps in met for tap in taps})
+    assert network.work_min == 2 * products
+    assert network.least_weights <= used
+    assert network.least_weights == used or extent < stride
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        [{"op": "pool", "kernel": 1, "stride": 2}],  # reads every other column
+        [{"op": "flatten_spatial"}, {"op": "slice", "keep": 1}],  # reads the first column
+    ],
+)
+def test_of_a_layer_whose_features_are_skipped_not_all_weights_are_needed(after: list[dict[str, Any]]) -> None:
+    """Counter-examples to reading all weights of a layer where any of its rows is needed: its rows are not needed whole."""
+    features = 8
+    network = toy([linear("wide", features, "x"), *after], x=[3, 4, 16])
+    read = features // 2 if after[0]["op"] == "pool" else 1
+    assert 0 < network.least_weights <= 16 * read
+
+
+def test_what_can_fold_into_other_weights_need_not_be_read() -> None:
+    """A bias and a norm's shift before a norm are one number for each channel; a norm's scale folds into the layer after it."""
+    graph = [
+        {"op": "conv2d", "name": "a", "out_channels": 4, "kernel": 1}, {"op": "batch_norm", "name": "b"},
+        {"op": "layer_norm", "name": "c"}, {"op": "linear", "name": "d", "out_features": 2},
+    ]  # fmt: skip
+    network = toy(graph, x=[3, 5, 5])
+    assert network.weights == 3 * 4 + 4 + 4 + 2 * 5 + 5 * 2 + 2
+    assert network.least_weights == 3 * 4 + 5 * 2
+
+
 Reads = Callable[[Mask, list[tuple[int, ...]]], list[Mask]]
 """What an operator reads of its inputs, for a mask of its result and the shapes of the inputs."""
 Reading = tuple[dict[str, Any], list[tuple[int, ...]], Reads]

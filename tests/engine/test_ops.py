@@ -54,8 +54,11 @@ def test_conv2d(bias: bool) -> None:
     shape, cost = result("conv2d", (cin, height, width), out_channels=cout, kernel=r, stride=stride, padding=pad, bias=bias)
     assert shape == (cout, ho, wo) == (8, 9, 6)
     assert cost.kind == "conv"
-    assert cost.work == cost.work_min == cost.work_done == 2 * ho * wo * cout * cin * r * r
+    assert cost.work == cost.work_done == 2 * ho * wo * cout * cin * r * r
+    # of nine windows over 17 rows the first and the last lie two rows beyond; of six over 11 columns likewise
+    assert cost.work_min == 2 * (9 * 5 - 2 * 2) * (6 * 5 - 2 * 2) * cout * cin
     assert cost.weights == cost.parameters == cout * cin * r * r + (cout if bias else 0)
+    assert cost.spared == (cout if bias else 0)
     assert (cost.inputs, cost.outputs) == (cin * height * width, cout * ho * wo)
     assert (cost.rows, cost.columns, cost.channels, cost.taps, cost.groups) == (ho * wo, cout, cin, r * r, 1)
 

@@ -1,0 +1,48 @@
+"""`advise compare`: chips side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .. import inputs, output
+from ..options import Out, Specs, load_specs
+
+
+def command(
+    chips: Annotated[list[str], typer.Argument(help="Two to eight ids of `advise list hardware`.", metavar="ID")],
+    *,
+    differences: Annotated[bool, typer.Option("--differences", help="Only the lines in which the chips differ.")] = False,
+    specs: Specs = None,
+    form: Annotated[
+        str,
+        typer.Option("--format", "-f", help="table (or text), md, csv or json, the last two in base units.", metavar="FORMAT"),
+    ] = "table",
+    out: Out = None,
+) -> None:
+    """Compare chips side by side.
+
+    Peaks, memory, ridge points, power, price and how their estimates are calibrated; ratios are to the first chip.
+
+    \b
+    advise compare nvidia-l4 nvidia-t4
+    advise compare nvidia-h100-sxm nvidia-h200-sxm amd-mi300x google-tpu-v5p --differences
+    """
+    from .. import comparison  # noqa: PLC0415
+    from ..report import comparison as report  # noqa: PLC0415
+
+    form = inputs.form(form, ("text", "md", "csv", "json"))
+    catalog, _ = load_specs(specs)
+    chosen = comparison.chosen([name for text in chips for name in inputs.split(text)], catalog)
+    told = [line for line in comparison.lines(chosen, catalog) if not (differences and line.equal)]
+    match form:
+        case "csv":
+            text = output.as_csv(comparison.as_rows(chosen, told))
+        case "json":
+            text = output.as_json(comparison.as_object(chosen, told))
+        case "md":
+            text = report.as_markdown(chosen, told)
+        case _:
+            text = report.as_table(chosen, told, output.width(), output.paint(out))
+    output.write(text, out)
