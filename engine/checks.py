@@ -16,7 +16,7 @@ from .units import significant
 from .workload import Workload
 
 _NOT_EXPRESSIONS: Final = frozenset(
-    {"op", "name", "function", "activation", "squeeze_activation", "gate_activation", "tied_to", "inputs"}
+    {"op", "name", "function", "activation", "squeeze_activation", "gate_activation", "tied_to", "conditioning", "inputs"}
 )
 
 Path = tuple[str | int, ...]

@@ -15,6 +15,10 @@ from .convolutional import (
     InvertedResidual,
     SeparableConv,
 )
+from .detection import C3, C2f, DetectionHead, Sppf
+from .diffusion import DitBlock
+from .hierarchical import ChannelNorm, ConvNextBlock, PatchMerging, SwinBlock
+from .recommendation import Mlp
 from .transformer import DecoderBlock, EncoderBlock, GatedDecoderBlock, PreNormEncoderBlock
 
 AnyBlock = (
@@ -33,5 +37,15 @@ AnyBlock = (
     | PreNormEncoderBlock
     | DecoderBlock
     | GatedDecoderBlock
+    | C3
+    | C2f
+    | Sppf
+    | DetectionHead
+    | ChannelNorm
+    | ConvNextBlock
+    | SwinBlock
+    | PatchMerging
+    | DitBlock
+    | Mlp
 )
 """Every block that a graph may name."""

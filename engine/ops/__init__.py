@@ -6,10 +6,14 @@ A module for each family; `AnyOperator` is every operator that a graph may name.
 from __future__ import annotations
 
 from .attention import Attention
-from .image import Conv2d, GlobalPool, Pool, Upsample
+from .conditioning import AdaptiveNorm, Frequencies, GatedSum
+from .image import Conv2d, ConvTranspose2d, GlobalPool, Pool, Upsample
+from .layout import ChannelsFirst, ChannelsLast, Part, PatchMerge
 from .matrix import Linear, MatMul
 from .movement import Concat, Embedding, FlattenSpatial, Prepend, Reshape, Slice
-from .pointwise import Activation, BatchNorm, Elementwise, Gate, LayerNorm, Positions, Softmax
+from .pointwise import Activation, BatchNorm, Elementwise, Gate, GroupNorm, LayerNorm, LayerScale, Positions, Softmax
+from .recommendation import EmbeddingBags, Interaction
+from .window import WindowAttention
 
 AnyOperator = (
     Conv2d
@@ -32,5 +36,18 @@ AnyOperator = (
     | Positions
     | Prepend
     | Upsample
+    | ConvTranspose2d
+    | GroupNorm
+    | LayerScale
+    | ChannelsLast
+    | ChannelsFirst
+    | Part
+    | PatchMerge
+    | WindowAttention
+    | AdaptiveNorm
+    | GatedSum
+    | Frequencies
+    | EmbeddingBags
+    | Interaction
 )
 """Every operator that a graph may name."""
