@@ -14,6 +14,7 @@ from .convolutional import (
     Inception,
     InvertedResidual,
     SeparableConv,
+    ShuffleUnit,
 )
 from .detection import C3, C2f, DetectionHead, Sppf
 from .diffusion import DitBlock
@@ -47,5 +48,6 @@ AnyBlock = (
     | PatchMerging
     | DitBlock
     | Mlp
+    | ShuffleUnit
 )
 """Every block that a graph may name."""

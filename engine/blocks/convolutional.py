@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from ..ops.base import Dim, Extent, Operator, Padding, Shape, size_of
 from ..ops.image import Conv2d, GlobalPool, Pool
+from ..ops.layout import ChannelShuffle, Part
 from ..ops.matrix import Linear
 from ..ops.movement import Concat
 from ..ops.pointwise import Activation, BatchNorm, Elementwise, Gate
@@ -56,6 +57,7 @@ class ConvNorm(Block):
     kernel: Extent
     stride: Extent = 1
     padding: Padding = 0
+    dilation: Extent = 1
     groups: Dim = 1
     activation: ActivationName | None = "relu"
 
@@ -64,7 +66,7 @@ class ConvNorm(Block):
         chain = Convolutions(name, source)
         stride = self.stride if index == 0 else 1
         chain.conv("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
-                   padding=self.padding, groups=self.groups)  # fmt: skip
+                   padding=self.padding, dilation=self.dilation, groups=self.groups)  # fmt: skip
         return chain.operators
 
 
@@ -76,6 +78,7 @@ class ConvActivation(Block):
     kernel: Extent
     stride: Extent = 1
     padding: Padding = 0
+    dilation: Extent = 1
     groups: Dim = 1
     activation: ActivationName = "relu"
 
@@ -84,7 +87,7 @@ class ConvActivation(Block):
         chain = Convolutions(name, source)
         stride = self.stride if index == 0 else 1
         chain.biased("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
-                     padding=self.padding, groups=self.groups)  # fmt: skip
+                     padding=self.padding, dilation=self.dilation, groups=self.groups)  # fmt: skip
         return chain.operators
 
 
@@ -231,6 +234,38 @@ class GatedResidual(Block):
         chain.add("excite", Linear, op="linear", out_features=wide)
         factors = chain.activate("excite", self.gate_activation)
         return chain.add("gate", Gate, source, factors, op="gate")
+
+
+class ShuffleUnit(Block):
+    """ShuffleNet v2's unit: half of the channels pass, the others go through 1x1, depthwise and 1x1; then both are mixed.
+
+    The first one of stride 2 has no halves: all channels go through both branches, the other being depthwise and 1x1.
+    """
+
+    op: Literal["shuffle_unit"]
+    out_channels: Dim
+    stride: Dim = 1
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return both branches, the concatenation and the shuffle."""
+        half, stride = size_of(self.out_channels, sizes) // 2, size_of(self.stride, sizes) if index == 0 else 1
+        chain = Convolutions(name, source)
+        if stride > 1:
+            last = self._depthwise(chain, "short", source, shape[0], stride)
+            short, long = chain.conv("short_out", last, "relu", out_channels=half, kernel=1), source
+        else:
+            short, long = (chain.add(f"half{part}", Part, source, op="part", parts=2, index=part) for part in (0, 1))
+        last = chain.conv("in", long, "relu", out_channels=half, kernel=1)
+        last = self._depthwise(chain, "long", last, half, stride)
+        last = chain.conv("out", last, "relu", out_channels=half, kernel=1)
+        both = chain.concat(short, last)
+        chain.add("shuffle", ChannelShuffle, both, op="channel_shuffle")
+        return chain.operators
+
+    def _depthwise(self, chain: Convolutions, suffix: str, source: str, width: int, stride: int) -> str:
+        return chain.conv(
+            f"{suffix}_depthwise", source, None, out_channels=width, kernel=3, stride=stride, padding=1, groups=width
+        )
 
 
 class DenseLayer(Block):

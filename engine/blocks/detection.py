@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ..ops.base import Dim, Operator, Shape, size_of
 from ..ops.image import Conv2d, Pool
 from ..ops.layout import Part
 from ..ops.movement import FlattenSpatial
-from ..quantity import NodeName
+from ..quantity import Integral, NodeName
 from .base import ActivationName, Block
 from .convolutional import Convolutions
 
@@ -88,15 +90,16 @@ class Sppf(Block):
 class DetectionHead(Block):
     """A detector's head on one scale: convolutions to `classes` numbers of a pixel, others to `boxes`, a row for each pixel.
 
-    `tied_to` names the head whose convolutions it takes. Without `norm` they have a bias.
+    `depth` convolutions of the given widths stand before the last. `tied_to` names the head whose convolutions it takes.
+    Without `norm` they have a bias.
     """
 
     op: Literal["detection_head"]
     classes: Dim
     boxes: Dim
-    class_width: Dim
-    box_width: Dim
-    depth: Dim = 2
+    class_width: Dim = 256
+    box_width: Dim = 256
+    depth: Annotated[int, Field(ge=0, le=100), Integral] = 2
     kernel: Dim = 1
     norm: bool = True
     activation: ActivationName = "silu"
@@ -113,7 +116,7 @@ class DetectionHead(Block):
 
     def _tower(self, chain: Convolutions, what: str, source: str, width: Dim, out: Dim, sizes: Mapping[str, int]) -> str:
         last, kernel = source, size_of(self.kernel, sizes)
-        for step in range(size_of(self.depth, sizes)):
+        for step in range(self.depth):
             suffix, add = f"{what}{step}", chain.conv if self.norm else chain.biased
             last = add(suffix, last, self.activation, out_channels=width, kernel=3, padding=1, tied_to=self._tied(suffix))
         return chain.add(what, Conv2d, last, op="conv2d", out_channels=out, kernel=kernel, padding=kernel // 2,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .attention import Attention
 from .conditioning import AdaptiveNorm, Frequencies, GatedSum
 from .image import Conv2d, ConvTranspose2d, GlobalPool, Pool, Upsample
-from .layout import ChannelsFirst, ChannelsLast, Part, PatchMerge
+from .layout import ChannelsFirst, ChannelShuffle, ChannelsLast, Part, PatchMerge
 from .matrix import Linear, MatMul
 from .movement import Concat, Embedding, FlattenSpatial, Prepend, Reshape, Slice
 from .pointwise import Activation, BatchNorm, Elementwise, Gate, GroupNorm, LayerNorm, LayerScale, Positions, Softmax
@@ -43,6 +43,7 @@ AnyOperator = (
     | ChannelsFirst
     | Part
     | PatchMerge
+    | ChannelShuffle
     | WindowAttention
     | AdaptiveNorm
     | GatedSum

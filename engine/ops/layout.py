@@ -76,6 +76,26 @@ class Part(Operator):
         return Cost(kind="view")
 
 
+class ChannelShuffle(Operator):
+    """The channels of both halves in turn: a copy, since what stands side by side came from different places."""
+
+    op: Literal["channel_shuffle"]
+
+    def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
+        """Return the input's shape."""
+        if image_of(inputs[0], "channel_shuffle")[0] % 2:
+            raise GraphError(f"channel_shuffle takes an even number of channels, not {inputs[0][0]}")
+        return inputs[0]
+
+    def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
+        """Return as many channels and elements."""
+        return need
+
+    def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
+        """Return the traffic of reading the input and writing the result."""
+        return Cost(kind="memory", inputs=elements_of(inputs[0]), outputs=elements_of(output))
+
+
 class PatchMerge(Operator):
     """The channels of 2 x 2 neighbouring pixels behind each other: height x width x channels to a quarter of the pixels.
 

@@ -287,6 +287,7 @@ READINGS: list[Reading] = [
     ({"op": "channels_last"}, [(3, 2, 4)], lambda mask, _: [mask.transpose(2, 0, 1)]),
     ({"op": "channels_first"}, [(2, 4, 3)], lambda mask, _: [mask.transpose(1, 2, 0)]),
     ({"op": "part", "parts": 3, "index": 1}, [(6, 2)], lambda mask, s: [np.pad(mask, ((2, 2), (0, 0))).reshape(s[0])]),
+    ({"op": "channel_shuffle"}, [(6, 2, 2)], lambda mask, s: [mask.reshape(3, 2, 2, 2).swapaxes(0, 1).reshape(s[0])]),
     ({"op": "patch_merge"}, [(4, 6, 2)], lambda mask, s: [merged(mask, s[0])]),
     ({"op": "patch_merge"}, [(3, 5, 2)], lambda mask, s: [merged(mask, s[0])]),
     window_reading(4, 4, shifted=False),

@@ -67,6 +67,35 @@ def test_a_detection_head_has_a_tower_for_boxes_and_one_for_classes() -> None:
     assert network.parameters == sum(normed(*each) for each in hidden) + layer(6, 4) + layer(10, 20)
 
 
+def test_a_detection_head_may_have_no_towers() -> None:
+    network = block((8, 6, 5), op="detection_head", classes=20, boxes=4, depth=0, kernel=3)
+    assert network.nodes[-1].shape == (30, 24)
+    assert network.parameters == 8 * 9 * 24 + 24
+
+
+def test_dilated_blocks() -> None:
+    plain, normal = (
+        block((4, 9, 9), op=op, out_channels=6, kernel=3, padding=2, dilation=2) for op in ("conv_activation", "conv_norm")
+    )
+    assert plain.nodes[-1].shape == normal.nodes[-1].shape == (6, 9, 9)
+    assert plain.work == normal.work == conv(81, 4, 6, 9)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_shuffle_units_mix_two_branches(stride: int) -> None:
+    width, side = 8, 6
+    network = block((width, side, side), op="shuffle_unit", out_channels=12 if stride == 2 else width, stride=stride)
+    before, after = side**2, (side // stride) ** 2
+    if stride == 2:
+        layers = [(after, 1, width, 9), (after, width, 6, 1), (before, width, 6, 1), (after, 1, 6, 9), (after, 6, 6, 1)]
+    else:
+        layers = [(before, 4, 4, 1), (before, 1, 4, 9), (before, 4, 4, 1)]
+    assert network.nodes[-1].shape == (12 if stride == 2 else width, side // stride, side // stride)
+    assert network.work == sum(conv(*each) for each in layers)
+    assert network.parameters == sum(normed(*each[1:]) for each in layers)
+    assert network.needs["x"].elements == 1
+
+
 def test_a_tied_head_stores_nothing() -> None:
     head = {"op": "detection_head", "classes": 9, "boxes": 4, "class_width": 8, "box_width": 8, "depth": 1, "kernel": 3}
     head |= {"norm": False, "activation": "relu"}

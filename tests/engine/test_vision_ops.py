@@ -116,6 +116,12 @@ def test_patch_merge_copies_four_pixels_behind_each_other(side: int, merged: int
     assert (node.cost.inputs, node.cost.outputs) == (side * side * 5, merged * merged * 20)
 
 
+def test_channel_shuffle_is_a_copy() -> None:
+    node = made("channel_shuffle", (6, 4, 5))
+    assert node.shape == (6, 4, 5)
+    assert (node.cost.kind, node.cost.inputs, node.cost.outputs) == ("memory", 120, 120)
+
+
 def test_parts_that_are_needed_together_need_their_sum() -> None:
     body = {"op": "linear", "name": "body", "out_features": 12, "bias": False}
     parts = [{"op": "part", "name": f"p{i}", "parts": 6, "index": i, "inputs": ["body"]} for i in range(6)]
@@ -259,6 +265,7 @@ def test_interaction_multiplies_all_with_all_and_needs_each_pair_once() -> None:
         ("channels_first", [(4, 5)], {}, "channels_first takes a sample of height x width x channels, not (4, 5)"),
         ("part", [(4, 5)], {"parts": 3, "index": 0}, "there is no part 0 of 4 rows in 3 equal parts"),
         ("part", [(4, 5)], {"parts": 2, "index": 2}, "there is no part 2 of 4 rows in 2 equal parts; the first is part 0"),
+        ("channel_shuffle", [(3, 5, 5)], {}, "channel_shuffle takes an even number of channels, not 3"),
         ("patch_merge", [(4, 5)], {}, "patch_merge takes a sample of height x width x channels, not (4, 5)"),
         ("window_attention", [(4, 5)], {"heads": 2}, "window_attention takes height x width x 3*2*head_dim, not (4, 5)"),
         ("window_attention", [(4, 5, 8)], {"heads": 2}, "window_attention takes height x width x 3*2*head_dim, not (4, 5, 8)"),
