@@ -15,8 +15,8 @@ errors units expressions symbols winograd
 quantity closed_form
 roofline kernels cache energy quantization
 accelerator calibration measurement
-ops.base ops.attention ops.conditioning ops.image ops.layout ops.matrix ops.movement ops.pointwise ops.recommendation ops.window
-ops.__init__
+ops.base ops.attention ops.conditioning ops.image ops.layout ops.matrix ops.movement ops.norms ops.pointwise ops.recommendation
+ops.window ops.__init__
 blocks.base blocks.convolutional blocks.detection blocks.hierarchical blocks.diffusion blocks.recommendation blocks.transformer
 blocks.__init__
 workload

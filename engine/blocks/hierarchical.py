@@ -10,7 +10,8 @@ from ..ops.base import Dim, Operator, Shape, image_of, size_of
 from ..ops.image import Conv2d
 from ..ops.layout import ChannelsFirst, ChannelsLast, PatchMerge
 from ..ops.matrix import Linear
-from ..ops.pointwise import Activation, Elementwise, LayerNorm, LayerScale
+from ..ops.norms import LayerScale
+from ..ops.pointwise import Activation, Elementwise, LayerNorm
 from ..ops.window import WindowAttention
 from .base import Block, Chain
 

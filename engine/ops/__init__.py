@@ -11,7 +11,8 @@ from .image import Conv2d, ConvTranspose2d, GlobalPool, Pool, Upsample
 from .layout import ChannelsFirst, ChannelShuffle, ChannelsLast, Part, PatchMerge
 from .matrix import Linear, MatMul
 from .movement import Concat, Embedding, FlattenSpatial, Prepend, Reshape, Slice
-from .pointwise import Activation, BatchNorm, Elementwise, Gate, GroupNorm, LayerNorm, LayerScale, Positions, Softmax
+from .norms import GroupNorm, LayerScale
+from .pointwise import Activation, BatchNorm, Elementwise, Gate, LayerNorm, Positions, Softmax
 from .recommendation import EmbeddingBags, Interaction
 from .window import WindowAttention
 
