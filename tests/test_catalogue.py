@@ -32,7 +32,7 @@ def test_the_catalogue_has_forty_networks() -> None:
 
 @pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 def test_a_total_that_is_not_reproduced_to_its_printed_digits_says_why(path: Path) -> None:
-    published = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)["published"]
+    published = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal).get("published", {})
     network = strategies.network(path.stem)
     for name, total in published.items():
         printed = Decimal(total["value"])
