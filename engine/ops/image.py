@@ -24,7 +24,6 @@ from .base import (
     size_of,
 )
 
-
 _COUNTED: Final = 1000
 """So many taps of a dilated window are counted one by one; more would take long, and leaving them out is sound."""
 

@@ -53,6 +53,27 @@ def test_a_pooling_may_keep_a_last_window_cut_short(extent: int, kernel: int, st
     assert node.shape == (1, out, out)
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+@pytest.mark.parametrize(("padding", "end"), [(0, 0), (2, 2), (3, 1), (0, 4), (5, 0)])
+def test_taps_on_padding_are_spared_and_need_no_products(stride: int, dilation: int, padding: int, end: int) -> None:
+    extent, r = 7, 3
+    fields = {
+        "kernel": [1, r],
+        "stride": [1, stride],
+        "dilation": [1, dilation],
+        "padding": [0, padding],
+        "padding_end": [0, end],
+    }
+    node = made("conv2d", (1, 1, extent), out_channels=1, bias=False, **fields)
+    places = range(node.shape[2])
+    meets = [[0 <= at * stride + tap * dilation - padding < extent for tap in range(r)] for at in places]
+    assert r - node.cost.spared == sum(any(place[tap] for place in meets) for tap in range(r))
+    products = sum(map(any, meets)) if stride == 1 else sum(map(sum, meets))
+    exact = stride > 1 or dilation == 1
+    assert node.cost.work_min == 2 * products if exact else 0 < node.cost.work_min <= 2 * products
+
+
 def test_a_tied_convolution_is_read_but_stored_once_and_may_be_left_out_of_the_bound() -> None:
     cin, side, cout, r = 4, 6, 4, 3
     first = {"op": "conv2d", "name": "first", "out_channels": cout, "kernel": r, "padding": 1}
