@@ -138,6 +138,10 @@ def test_the_catalogue_has_a_row_for_every_spec() -> None:
         assert missing == []
 
 
+def test_the_page_of_findings_is_fresh() -> None:
+    assert docs.findings_text() == text_of("docs/findings.md"), "run python -m advisor.docs --write"
+
+
 @pytest.mark.parametrize("name", schemas.MODELS)
 def test_a_schema_is_fresh(name: str) -> None:
     assert schemas.text(name) == text_of(f"schemas/{name}.schema.json"), "run python -m advisor.schemas --write"
