@@ -99,6 +99,9 @@ def test_a_broken_file_is_told_with_its_place_and_the_rest_answers(run: Run, tmp
     assert (item["file"], item["kind"], item["ids"], item["instead"]) == (str(bad), "accelerator", ["acme-two"], {})
     assert [fault["rule"] for fault in item["faults"]] == ["S104"]
     assert f"- {bad} is left out: line 6" in run(*MAIN_JOB, "--format", "md")[1]
+    page = run(*MAIN_JOB, "--format", "html")[1]
+    assert f"{bad} is left out: line 6" in page
+    assert "acme-one: place" in page
 
 
 def test_strict_stops_at_a_broken_file_and_tells_the_faults_of_all(run: Run, tmp_path: Path) -> None:
