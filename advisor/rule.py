@@ -44,14 +44,23 @@ class Rule(Model):
     """One rule. `scope` "headline" bars a chip from being recommended but leaves it among the alternatives."""
 
     id: RuleId
+    """a letter and three digits; one of ours is replaced"""
     title: Text
+    """what it finds, in a few words"""
     verdict: Verdict
+    """what it does"""
     scope: Literal["candidate", "headline"] = "candidate"
+    """headline: only bars from being recommended"""
     when: Annotated[str, Field(min_length=1)]
+    """a condition over the facts of docs/rules.md"""
     because: Text
+    """why, with facts in braces"""
     shortfall: Annotated[str, Field(min_length=1)] | None = None
+    """by how much a chip misses, 1 being just met"""
     would_need: Need | None = None
+    """what would change the verdict"""
     source: Key
+    """the key of its document in `sources`"""
     examples: Examples
 
     def fires(self, facts: Mapping[str, Any]) -> bool | None:
@@ -73,9 +82,13 @@ class RuleFile(Model):
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     id: Family
+    """the family, which says when its rules are asked"""
     about: Text
+    """what the rules are about"""
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    """every document that a rule names"""
     rules: Annotated[tuple[Rule, ...], Field(min_length=1), Tuple]
+    """one or more"""
 
 
 class Profile(Model):
@@ -83,16 +96,26 @@ class Profile(Model):
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     id: Identifier
+    """unique; a profile with the id of one of ours replaces it"""
     name: Text
+    """for people"""
     objective: Annotated[str, Field(pattern=r"^[a-z]+$", description="the word for --objective")]
     maximize: Annotated[str, Field(min_length=1)] | None = None
+    """an expression over the facts of docs/rules.md"""
     minimize: Annotated[str, Field(min_length=1)] | None = None
+    """the same; exactly one of the two is given"""
     constraints: Annotated[tuple[str, ...], Tuple] = ()
+    """conditions that a chip must meet"""
     because: Text
+    """what it ranks by, in a few words"""
     batches: Literal["up_to_knee", "any"] = "up_to_knee"
+    """any: also beyond the knee"""
     in_matrix: bool = True
+    """whether it is among the winners of other answers"""
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    """every document that it names"""
     source: Key
+    """the key of its document in `sources`"""
 
     def score(self, facts: Mapping[str, Any]) -> Any:
         """Return the objective over arrays of facts; more is better."""

@@ -147,6 +147,15 @@ def test_a_schema_is_fresh(name: str) -> None:
     assert schemas.text(name) == text_of(f"schemas/{name}.schema.json"), "run python -m advisor.schemas --write"
 
 
+@pytest.mark.parametrize("kind", ["accelerator", "workload", "measurement", "rule", "profile"])
+def test_an_editor_explains_every_key_of_a_spec(kind: str) -> None:
+    schema = schemas.schema(kind)
+    parts = [schema, *(schema["$defs"].get(name, {}) for name in ("Memory", "Power", "Source", "Point", "Rule"))]
+    keys = {name: field for part in parts for name, field in part.get("properties", {}).items()}
+    silent = {name for name, field in keys.items() if "description" not in field and "$ref" not in field}
+    assert silent - {"$schema"} == set()
+
+
 def test_no_schema_is_left_over() -> None:
     assert {path.name for path in ROOT.glob("schemas/*")} == {f"{name}.schema.json" for name in schemas.MODELS}
 
