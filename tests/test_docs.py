@@ -123,7 +123,7 @@ def test_a_printed_page_is_checked_by_the_command_of_the_readme(name: str, capsy
 
 def test_a_page_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert docs.main(["rulez"]) == 2
-    assert capsys.readouterr().err == "error: no page 'rulez'; there are: rules, catalogue\n"
+    assert capsys.readouterr().err == "error: no page 'rulez'; there are: rules, catalogue, findings\n"
 
 
 def test_the_catalogue_has_a_row_for_every_spec() -> None:
