@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ENGINE = """
-errors units expressions symbols winograd
+errors codes units expressions symbols winograd
 quantity closed_form
 roofline kernels cache energy quantization
 accelerator calibration measurement
@@ -22,16 +22,16 @@ blocks.__init__
 workload
 fusion liveness network
 codegen _compiled machine single compiled solve
-documents checks
+places documents kinds folders checks
 catalog
 predict
 __init__
 """
 ADVISOR = """
 __init__ requirements facts chip_facts gaps report.__init__ report.layout report.spec report.columns report.live
-rule check claim
+rule check claim starting
 model_contract model_table
-inputs validation datasheet report.datasheet browse listing comparison report.comparison
+inputs validation report.findings datasheet report.datasheet browse listing comparison report.comparison
 candidate
 exclusion
 recommend sweep judge insight
@@ -43,7 +43,8 @@ lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
 schemas report.sweep report.claims report.accuracy report.plot report.calibration
 output options
 commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
-commands.insights commands.list_specs commands.predict commands.show commands.sweep commands.validate
+commands.insights commands.list_specs commands.new commands.predict commands.schema commands.show commands.sweep
+commands.validate
 cli
 """
 FLOORS = {"engine": ENGINE.split(), "advisor": ADVISOR.split()}
