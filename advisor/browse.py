@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from engine.accelerator import Accelerator
-from engine.catalog import KINDS, Catalog, Shelf, load_document
+from engine.catalog import SHELVES, Catalog, Shelf, load_document
 from engine.documents import read_file
 from engine.errors import SpecError, UnknownNameError, closest, unknown
 from engine.network import build
@@ -32,7 +32,7 @@ def find(name: str, catalog: Catalog, book: Rulebook, checks: Checkbook) -> Mode
     path = Path(name)
     if path.suffix == ".json" or os.path.isfile(path):  # noqa: PTH113 - a name that is no path is no file, and no error
         return _from_file(path)
-    for folder in KINDS:
+    for folder in SHELVES:
         shelf: Shelf[Any] = getattr(catalog, folder)
         if name.removeprefix(f"{folder}/") in shelf.entries:
             return cast("Model", shelf[name.removeprefix(f"{folder}/")])
@@ -152,11 +152,8 @@ def _number(value: float | None, scale: float) -> str:
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """Return the faults of a file, a line each, and what follows from it when it is valid."""
-    lines = [str(fault) for fault in outcome.faults]
-    if not outcome.valid:
-        return "\n".join(lines) + "\n"
-    lines += [f"{outcome.file}: valid {type(outcome.spec).__name__.lower()}"]
+    """Return what follows from a file that is valid."""
+    lines = [f"{outcome.file}: valid {type(outcome.spec).__name__.lower()}"]
     if isinstance(outcome.spec, Accelerator):
         for dtype, entry in derived(outcome.spec).items():
             told = [

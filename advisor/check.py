@@ -15,15 +15,17 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from engine.accelerator import Accelerator
-from engine.catalog import data_root
-from engine.documents import Document, pointer_of
-from engine.errors import ExpressionError, Fault, Severity, SpecError, closest, unknown
+from engine.catalog import Reading, data_root
+from engine.documents import Document
+from engine.errors import ExpressionError, Fault, Severity, closest, unknown
 from engine.expressions import check_names, parse
+from engine.folders import LeftOut, our_layer
+from engine.places import pointer_of
 from engine.quantity import Identifier, Key, Model, RuleId, Source, Text, Tuple
 
 from .chip_facts import NUMBERS, TEXTS, UNITS, Facts, Scope, facts_of
 from .facts import fill, placeholders
-from .rule import Examples, load_folder
+from .rule import Examples, load_kind
 
 FOLDER: Final = "checks"
 """Where checks stand in a spec directory."""
@@ -96,10 +98,15 @@ def standing(chip: Accelerator, findings: Iterable[Finding]) -> list[Finding]:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkbook:
-    """All checks by id, in order, and the file that each stands in."""
+    """All checks by id, in order, and the file that each stands in.
+
+    `left_out` are the user's files that are missing for their faults, `warnings` the findings that leave a file valid.
+    """
 
     checks: Mapping[str, Check]
     files: Mapping[str, CheckFile]
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[Fault, ...] = ()
 
     def __getitem__(self, name: str) -> Check:
         """Return the check of an id. Raises UnknownNameError."""
@@ -130,7 +137,7 @@ class Checkbook:
             if exempt.check not in self.checks:
                 expected = f"one of {', '.join(self.checks)}"
                 yield document.fault(
-                    (*path, "check"), f"no check {exempt.check!r}", expected, closest(exempt.check, self.checks)
+                    (*path, "check"), f"no check {exempt.check!r}", expected, closest(exempt.check, self.checks), rule="S217"
                 )
             elif (exempt.check, exempt.at) not in found:
                 places = [at for check, at in sorted(found) if check == exempt.check]
@@ -138,24 +145,29 @@ class Checkbook:
                     (*path, "at"),
                     f"{exempt.check} finds nothing at {exempt.at}",
                     f"no exception to it, or one at {' or '.join(places)}" if places else "no exception to it",
+                    rule="S217",
                 )
 
 
-def load_checks(extra: Sequence[Path] = ()) -> Checkbook:
-    """Return all checks, ours and those in `extra` spec directories, which win by id.
+def load_checks(extra: Sequence[Path] = (), *, strict: bool = True) -> Checkbook:
+    """Return all checks, ours and those in the folder `checks` of `extra` spec directories, which win by id.
 
-    Raises SpecError with every fault of every file.
+    Raises SpecError with every fault of every file. If not `strict`, files of the user's with errors are left out instead, and
+    the checkbook says which.
     """
-    faults: list[Fault] = []
+    reading = Reading()
     files = [*_ours()]
     for directory in filter(has_checks, extra):
-        files += load_folder(directory, FOLDER, CheckFile, faults, partial(check_checks, known=_ids(files)))
-    if faults:
-        raise SpecError(faults)
+        layers = [{}, our_layer(directory, (FOLDER,))]
+        meaning = partial(check_checks, known=_ids(files))
+        files += [file for _, file in load_kind("check", CheckFile, layers, reading, meaning)]
+    reading.check(strict=strict)
     owners = {check.id: (file, check) for file in files for check in file.checks}
     return Checkbook(
         checks={name: check for name, (_, check) in sorted(owners.items())},
         files={name: file for name, (file, _) in owners.items()},
+        left_out=tuple(reading.left_out),
+        warnings=tuple(reading.warnings),
     )
 
 
@@ -166,11 +178,11 @@ def has_checks(directory: Path) -> bool:
 
 @lru_cache(maxsize=1)
 def _ours() -> tuple[CheckFile, ...]:
-    faults: list[Fault] = []
-    files = load_folder(data_root() / "specs", FOLDER, CheckFile, faults, None)
-    if faults:
-        raise SpecError(faults)
-    return tuple(files)
+    reading = Reading()
+    layers = [our_layer(data_root() / "specs", (FOLDER,))]
+    files = load_kind("check", CheckFile, layers, reading, check_checks)
+    reading.check(strict=True)
+    return tuple(file for _, file in files)
 
 
 def _ids(files: Iterable[CheckFile]) -> frozenset[str]:
@@ -188,9 +200,11 @@ def check_checks(document: Document, model: Model | None, known: frozenset[str] 
     for index, check in enumerate(model.checks):
         path = ("checks", index)
         if check.id in ids[:index]:
-            yield document.fault((*path, "id"), f"the id {check.id!r} occurs twice", "an id of its own")
+            yield document.fault((*path, "id"), f"the id {check.id!r} occurs twice", "an id of its own", rule="S214")
         for name in sorted({*check.unless} - {*ids} - known):
-            yield document.fault((*path, "unless"), f"no check {name!r}", "ids of checks", closest(name, {*ids} | known))
+            yield document.fault(
+                (*path, "unless"), f"no check {name!r}", "ids of checks", closest(name, {*ids} | known), rule="S217"
+            )
         faults = [*_check_condition(document, (*path, "when"), check), *_check_texts(document, path, check)]
         yield from faults
         if not faults:
@@ -201,7 +215,9 @@ def _check_condition(document: Document, path: tuple[str | int, ...], check: Che
     try:
         check_names(parse(check.when), NUMBERS[check.scope].keys())
     except ExpressionError as error:
-        yield document.fault(path, str(error), f"an expression over the facts of scope {check.scope} in docs/rules.md")
+        yield document.fault(
+            path, str(error), f"an expression over the facts of scope {check.scope} in docs/rules.md", rule="S209"
+        )
 
 
 def _check_texts(document: Document, path: tuple[str | int, ...], check: Check) -> Iterator[Fault]:
@@ -210,7 +226,7 @@ def _check_texts(document: Document, path: tuple[str | int, ...], check: Check) 
     for name, admitted in (("at", texts), ("found", known), ("expected", known)):
         for fact in sorted(placeholders(getattr(check, name)) - admitted):
             expected = f"a {'text' if name == 'at' else 'fact'} of scope {check.scope} in docs/rules.md"
-            yield document.fault((*path, name), f"the unknown fact {fact!r}", expected, closest(fact, admitted))
+            yield document.fault((*path, name), f"the unknown fact {fact!r}", expected, closest(fact, admitted), rule="S210")
 
 
 def _check_examples(document: Document, path: tuple[str | int, ...], check: Check) -> Iterator[Fault]:
@@ -220,8 +236,8 @@ def _check_examples(document: Document, path: tuple[str | int, ...], check: Chec
         try:
             truth = bool(condition(facts))
         except ExpressionError as error:
-            yield document.fault((*path, name), str(error), "a value for every fact of `when`")
+            yield document.fault((*path, name), str(error), "a value for every fact of `when`", rule="S212")
             continue
         if truth is not wanted:
             told = ("fires", "is silent") if truth else ("is silent", "fires")
-            yield document.fault((*path, name), f"{check.id} {told[0]} on it", f"facts on which it {told[1]}")
+            yield document.fault((*path, name), f"{check.id} {told[0]} on it", f"facts on which it {told[1]}", rule="S212")

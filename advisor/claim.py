@@ -10,7 +10,7 @@ from pydantic import Field
 
 from engine.accelerator import Dtype
 from engine.documents import Document
-from engine.errors import ExpressionError, Fault, closest
+from engine.errors import ExpressionError, Fault, closest, listed
 from engine.expressions import check_names, parse
 from engine.measurement import Runtime
 from engine.predict import COLUMNS
@@ -154,11 +154,11 @@ def check_claims(document: Document, model: Model | None) -> Iterator[Fault]:
         for name, column in series.figures.items():
             if len(column.values) != len(series.batch):
                 found = f"{len(column.values)} values for {len(series.batch)} batches"
-                yield document.fault(("series", key, "figures", name, "values"), found, "a value for each batch")
+                yield document.fault(("series", key, "figures", name, "values"), found, "a value for each batch", rule="S221")
     seen: set[str] = set()
     for index, claim in enumerate(model.claims):
         if claim.id in seen:
-            yield document.fault(("claims", index, "id"), f"the id {claim.id!r} occurs twice", "an id of its own")
+            yield document.fault(("claims", index, "id"), f"the id {claim.id!r} occurs twice", "an id of its own", rule="S214")
         seen.add(claim.id)
         yield from _check_claim(document, index, claim, model)
 
@@ -171,7 +171,7 @@ def _check_claim(document: Document, index: int, claim: Claim, model: ClaimFile)
         if fact.formula is not None:
             yield from _check_expression(document, (*path, "formula"), fact.formula, before)
             if fact.unit is None:
-                yield document.fault(path, "a formula without a unit", "the unit that it is shown in")
+                yield document.fault(path, "a formula without a unit", "the unit that it is shown in", rule="S222")
         before.add(name)
     known = {*claim.facts, *(f"{name}_off" for name, fact in claim.facts.items() if fact.figure or fact.stated)}
     for name in CONDITIONS:
@@ -180,42 +180,47 @@ def _check_claim(document: Document, index: int, claim: Claim, model: ClaimFile)
     for name in ("because", "correction"):
         for unknown in sorted(placeholders(getattr(claim, name) or "") - {*claim.facts, "at"}):
             near = closest(unknown, claim.facts)
-            yield document.fault(("claims", index, name), f"the unknown fact {unknown!r}", "a fact of the claim", near)
+            found = f"the unknown fact {unknown!r}"
+            yield document.fault(("claims", index, name), found, "a fact of the claim", near, rule="S210")
     if claim.corrected and not claim.correction:
-        yield document.fault(("claims", index), "`corrected` without `correction`", "what the correction is")
+        yield document.fault(("claims", index), "`corrected` without `correction`", "what the correction is", rule="S224")
     if not any(getattr(claim, name) for name in CONDITIONS):
-        yield document.fault(("claims", index), "no condition", f"at least one of {', '.join(CONDITIONS)}")
+        yield document.fault(("claims", index), "no condition", f"at least one of {', '.join(CONDITIONS)}", rule="S224")
 
 
 def _check_expression(document: Document, path: Path, text: str, known: AbstractSet[str]) -> Iterator[Fault]:
     try:
         check_names(parse(text), known)
     except ExpressionError as error:
-        yield document.fault(path, str(error), f"an expression over {', '.join(sorted(known)) or 'no fact'}")
+        yield document.fault(path, str(error), f"an expression over {listed(known) or 'no fact'}", rule="S209")
 
 
 def _check_fact(document: Document, path: Path, fact: Fact, model: ClaimFile) -> Iterator[Fault]:
     kinds = [kind for kind in _KINDS if getattr(fact, kind) is not None]
     if len(kinds) != 1:
-        yield document.fault(path, f"{len(kinds)} kinds of fact", f"exactly one of {', '.join(_KINDS)}")
+        yield document.fault(path, f"{len(kinds)} kinds of fact", f"exactly one of {', '.join(_KINDS)}", rule="S222")
         return
     if fact.series is not None and fact.series not in model.series:
         near = closest(fact.series, model.series)
-        yield document.fault((*path, "series"), f"the unknown series {fact.series!r}", "a key of series", near)
+        found = f"the unknown series {fact.series!r}"
+        yield document.fault((*path, "series"), found, "a key of series", near, rule="S223")
         return
     if fact.figure and fact.series is None:
-        yield document.fault(path, "a figure of no series", "the series that states it")
+        yield document.fault(path, "a figure of no series", "the series that states it", rule="S222")
     series = model.series.get(fact.series or "")
     if series and fact.figure not in (None, "batch", *series.figures):
-        yield document.fault((*path, "figure"), f"no {fact.figure} in the series", f"one of {', '.join(series.figures)}")
+        expected = f"one of {listed(series.figures)}"
+        yield document.fault((*path, "figure"), f"no {fact.figure} in the series", expected, rule="S223")
     if series and fact.at is not None and fact.at not in series.batch:
-        yield document.fault((*path, "at"), f"no batch {fact.at} in the series", f"one of {', '.join(map(str, series.batch))}")
+        expected = f"one of {listed(map(str, series.batch))}"
+        yield document.fault((*path, "at"), f"no batch {fact.at} in the series", expected, rule="S223")
     if fact.estimate is not None and fact.estimate not in COLUMNS:
         near = closest(fact.estimate, COLUMNS)
-        yield document.fault((*path, "estimate"), f"no column {fact.estimate!r}", "a column of `advise predict`", near)
+        found = f"no column {fact.estimate!r}"
+        yield document.fault((*path, "estimate"), found, "a column of `advise predict`", near, rule="S223")
     if series is None and fact.estimate and not (fact.workload and fact.hardware and fact.dtype):
-        yield document.fault(path, "an estimate of no point", "a series, or workload, hardware and dtype")
+        yield document.fault(path, "an estimate of no point", "a series, or workload, hardware and dtype", rule="S222")
     if series is None and (fact.network and not fact.workload):
-        yield document.fault(path, "a total of no network", "a series, or a workload")
+        yield document.fault(path, "a total of no network", "a series, or a workload", rule="S222")
     if series is None and (fact.chip and not fact.hardware):
-        yield document.fault(path, "a figure of no chip", "a series, or hardware")
+        yield document.fault(path, "a figure of no chip", "a series, or hardware", rule="S222")

@@ -24,7 +24,9 @@ from .commands import (
     import_hf,
     insights,
     list_specs,
+    new,
     predict,
+    schema,
     show,
     sweep,
     validate,
@@ -47,6 +49,8 @@ app.command("list")(list_specs.command)
 app.command("show")(show.command)
 app.command("compare")(compare.command)
 app.command("validate")(validate.command)
+app.command("new")(new.command)
+app.command("schema")(schema.command)
 app.command("derive")(derive.command)
 app.command("calibrate")(calibrate.command)
 app.command("accuracy")(accuracy.command)

@@ -12,6 +12,7 @@ from engine.predict import confidence, known, waterfall
 
 from .exclusion import Exclusion
 from .recommend import Advice, Choice
+from .report.findings import LeftOutPart, left_out
 from .rule import Rulebook
 
 Positive = Annotated[float, Field(ge=0)]
@@ -31,7 +32,10 @@ class LatencyPart(_Part):
 
 
 class CandidatePart(_Part):
-    """One chip at one batch. A value without suffix is an estimate; null is a value that nobody publishes."""
+    """One chip at one batch. A value without suffix is an estimate; null is a value that nobody publishes.
+
+    `ours` is false where the chip's spec is the user's own.
+    """
 
     hardware: str
     batch: Annotated[int, Field(ge=1)]
@@ -47,6 +51,7 @@ class CandidatePart(_Part):
     mbu: Positive
     memory_bytes: Positive
     confidence: str
+    ours: bool
 
 
 class ReasonPart(_Part):
@@ -131,7 +136,10 @@ class RequestPart(_Part):
 
 
 class AdvicePart(_Part):
-    """The answer. Every chip of the catalogue is in exactly one of its four places."""
+    """The answer. Every chip of the catalogue is in exactly one of its four places.
+
+    `left_out` are the files of the user's that it does without, for their faults.
+    """
 
     request: RequestPart
     recommendation: RecommendationPart | None
@@ -140,6 +148,7 @@ class AdvicePart(_Part):
     alternatives: list[AlternativePart]
     excluded: list[ExcludedPart]
     undetermined: list[UndeterminedPart]
+    left_out: list[LeftOutPart]
     sources: dict[str, dict[str, str]]
     not_modelled: list[str]
 
@@ -156,6 +165,7 @@ def as_json(advice: Advice, catalog: Catalog, book: Rulebook) -> dict[str, Any]:
         "alternatives": [candidate(choice) | {"lost_on": lost} for choice, lost in advice.alternatives],
         "excluded": [excluded(item) for item in advice.excluded],
         "undetermined": [{"hardware": item.hardware, "missing": list(item.missing)} for item in advice.undetermined],
+        "left_out": [left_out(item) for item in (*catalog.left_out, *book.left_out)],
         "sources": sources(advice, catalog, book),
         "not_modelled": not_modelled(advice, catalog),
     }
@@ -184,6 +194,7 @@ def candidate(choice: Choice) -> dict[str, Any]:
         "mbu": facts["mbu"],
         "memory_bytes": facts["memory_bytes"],
         "confidence": confidence(choice.chip, choice.machine.level),
+        "ours": not facts["user_spec"],
     }
 
 

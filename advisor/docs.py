@@ -1,6 +1,6 @@
-"""Prints pages from data: `docs/rules.md` from rules, checks and their facts, `docs/catalogue.md` from the other specs.
+"""Prints pages from data: rules, checks and their facts, the catalogue, the ids of findings.
 
-`python -m advisor.docs --write` writes both; `python -m advisor.docs catalogue` prints one.
+`python -m advisor.docs --write` writes all; `python -m advisor.docs catalogue` prints one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from engine.catalog import data_root, load
+from engine.codes import CODES
 from engine.quantity import Source
 
 from .catalogue import catalogue_text
@@ -144,9 +145,28 @@ def rules_text(book: Rulebook, checks: Checkbook) -> str:
     return "\n".join([INTRODUCTION, *families, PROFILES, profiles, FACTS, numbers, texts, checks_text(checks)])
 
 
+FINDINGS: Final = """# What checking a spec may find
+
+Printed by `python -m advisor.docs --write` from `engine/codes.py`: change that, not this page. `advise validate` names the id
+of every finding; an id never changes its meaning. The checks of a chip's figures, `P1xx`, are in [rules.md](rules.md).
+"""
+SECTIONS: Final = {"S0": "Reading", "S1": "Structure", "S2": "Meaning"}
+"""How an id begins -> heading of its section."""
+
+
+def findings_text() -> str:
+    """Return the whole text of `docs/findings.md`."""
+    parts = [FINDINGS]
+    for begins, heading in SECTIONS.items():
+        rows = [(name, code_.title, code_.remedy) for name, code_ in CODES.items() if name.startswith(begins)]
+        parts.append(f"## {heading}\n\n{table(('Id', 'What it is', 'What to do'), rows)}")
+    return "\n".join(parts)
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "rules": lambda: rules_text(load_rulebook(), load_checks()),
     "catalogue": lambda: catalogue_text(load()),
+    "findings": findings_text,
 }
 """Page -> what prints it."""
 

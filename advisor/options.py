@@ -9,9 +9,11 @@ from typing import Annotated, Final
 import typer
 
 from engine.catalog import Catalog, load
+from engine.errors import SpecError
 
 from . import inputs
 from .check import load_checks
+from .report.findings import told
 from .rule import Rulebook, load_rulebook
 
 NOTHING_QUALIFIES: Final = 1
@@ -47,16 +49,24 @@ Specs = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to a file instead of the terminal.", metavar="FILE")]
 
 
-def load_specs(specs: Sequence[Path] | None) -> tuple[Catalog, Rulebook]:
-    """Return the catalogue and the rules, with those of the user's folders. Raises SpecError with every fault of every file."""
-    directories = inputs.spec_directories(specs or ())
-    return load_catalog(specs), load_rulebook(directories)
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Stop at a faulty spec of your own; without it the file is left out, and named.")
+]
 
 
-def load_catalog(specs: Sequence[Path] | None) -> Catalog:
-    """Return the catalogue with the user's folders, which are checked; warnings about them go to stderr."""
+def load_specs(specs: Sequence[Path] | None, *, strict: bool = False) -> tuple[Catalog, Rulebook]:
+    """Return the catalogue and the rules, with those of the user's folders; faults of the user's files go to stderr.
+
+    Raises SpecError with every fault of every file: of ours always, of the user's if `strict`.
+    """
     directories = inputs.spec_directories(specs or ())
-    catalog = load(directories, load_checks(directories).judge if directories else None)
-    for warning in catalog.warnings:
-        typer.echo(str(warning), err=True)
-    return catalog
+    checks = load_checks(directories, strict=False)
+    catalog = load(directories, checks.judge if directories else None, strict=False)
+    book = load_rulebook(directories, strict=False)
+    left = [*catalog.left_out, *book.left_out, *checks.left_out]
+    faults = [*(fault for item in left for fault in item.faults), *catalog.warnings, *book.warnings, *checks.warnings]
+    if strict and faults:
+        raise SpecError(faults)
+    for line in [*map(str, faults), *map(told, left)]:
+        typer.echo(f"warning: {line}", err=True)
+    return catalog, book

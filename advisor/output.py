@@ -111,6 +111,13 @@ def write(text: str, out: Path | None) -> None:
     write_bytes(text.encode("utf-8"), out, "--out")
 
 
+def write_new(text: str, out: Path) -> None:
+    """Write a text to a file in one step, as `write` does. Raises RequestError where there is a file already."""
+    if os.path.isfile(out):  # noqa: PTH113 - any text may come
+        raise RequestError(f"--out: {str(out)[:200]!r} exists and is not overwritten; name another file")
+    write_bytes(text.encode("utf-8"), out, "--out")
+
+
 def write_bytes(data: bytes, out: Path, option: str) -> None:
     """Write bytes to a file in one step, as `write` does; the error names the option that named the file."""
     try:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import Field
 
-from engine.catalog import data_root, load_document, spec_files
-from engine.documents import Document, read_file
-from engine.errors import ExpressionError, Fault, SpecError, closest, unknown
+from engine.catalog import OURS, Reading, data_root, load_document
+from engine.documents import Document
+from engine.errors import ExpressionError, Fault, closest, unknown
 from engine.expressions import check_names, parse
+from engine.folders import Layer, LeftOut, our_layer, user_layer
 from engine.quantity import Identifier, Key, Model, RuleId, Source, Text, Tuple
 
 from .facts import AFTER_EXCLUSION, AFTER_RANKING, NUMBERS, TEXTS, fill, placeholders
@@ -43,14 +44,23 @@ class Rule(Model):
     """One rule. `scope` "headline" bars a chip from being recommended but leaves it among the alternatives."""
 
     id: RuleId
+    """a letter and three digits; one of ours is replaced"""
     title: Text
+    """what it finds, in a few words"""
     verdict: Verdict
+    """what it does"""
     scope: Literal["candidate", "headline"] = "candidate"
+    """headline: only bars from being recommended"""
     when: Annotated[str, Field(min_length=1)]
+    """a condition over the facts of docs/rules.md"""
     because: Text
+    """why, with facts in braces"""
     shortfall: Annotated[str, Field(min_length=1)] | None = None
+    """by how much a chip misses, 1 being just met"""
     would_need: Need | None = None
+    """what would change the verdict"""
     source: Key
+    """the key of its document in `sources`"""
     examples: Examples
 
     def fires(self, facts: Mapping[str, Any]) -> bool | None:
@@ -72,9 +82,13 @@ class RuleFile(Model):
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     id: Family
+    """the family, which says when its rules are asked"""
     about: Text
+    """what the rules are about"""
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    """every document that a rule names"""
     rules: Annotated[tuple[Rule, ...], Field(min_length=1), Tuple]
+    """one or more"""
 
 
 class Profile(Model):
@@ -82,16 +96,26 @@ class Profile(Model):
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     id: Identifier
+    """unique; a profile with the id of one of ours replaces it"""
     name: Text
+    """for people"""
     objective: Annotated[str, Field(pattern=r"^[a-z]+$", description="the word for --objective")]
     maximize: Annotated[str, Field(min_length=1)] | None = None
+    """an expression over the facts of docs/rules.md"""
     minimize: Annotated[str, Field(min_length=1)] | None = None
+    """the same; exactly one of the two is given"""
     constraints: Annotated[tuple[str, ...], Tuple] = ()
+    """conditions that a chip must meet"""
     because: Text
+    """what it ranks by, in a few words"""
     batches: Literal["up_to_knee", "any"] = "up_to_knee"
+    """any: also beyond the knee"""
     in_matrix: bool = True
+    """whether it is among the winners of other answers"""
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    """every document that it names"""
     source: Key
+    """the key of its document in `sources`"""
 
     def score(self, facts: Mapping[str, Any]) -> Any:
         """Return the objective over arrays of facts; more is better."""
@@ -105,12 +129,17 @@ class Profile(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Rulebook:
-    """All rules in the order in which they are asked, family and source of each by its id, and all profiles by id."""
+    """All rules in the order in which they are asked, family and source of each by its id, and all profiles by id.
+
+    `left_out` are the user's files that are missing for their faults, `warnings` the findings that leave a file valid.
+    """
 
     rules: tuple[Rule, ...]
     family: Mapping[str, str]
     sources: Mapping[str, Source]
     profiles: Mapping[str, Profile]
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[Fault, ...] = ()
 
     def of(self, *verdicts: Verdict, scope: str = "candidate") -> tuple[Rule, ...]:
         """Return the rules with a verdict and a scope, in order."""
@@ -137,13 +166,15 @@ def check_rules(document: Document, model: Model | None) -> Iterator[Fault]:
         seen: set[str] = set()
         for index, rule in enumerate(model.rules):
             if rule.id in seen:
-                yield document.fault(("rules", index, "id"), f"the id {rule.id!r} occurs twice", "an id of its own")
+                yield document.fault(
+                    ("rules", index, "id"), f"the id {rule.id!r} occurs twice", "an id of its own", rule="S214"
+                )
             seen.add(rule.id)
             yield from _check_rule(document, ("rules", index), rule)
     if isinstance(model, Profile):
         expressions = [("maximize", model.maximize), ("minimize", model.minimize)]
         if (model.maximize is None) == (model.minimize is None):
-            yield document.fault(("maximize",), "both or neither of maximize and minimize", "exactly one of them")
+            yield document.fault(("maximize",), "both or neither of maximize and minimize", "exactly one of them", rule="S213")
         for name, text in [*expressions, *(("constraints", text) for text in model.constraints)]:
             if text is not None:
                 yield from _check_expression(document, (name,), text)
@@ -153,7 +184,7 @@ def _check_expression(document: Document, path: tuple[str | int, ...], text: str
     try:
         check_names(parse(text), NUMBERS.keys())
     except ExpressionError as error:
-        yield document.fault(path, str(error), "an expression over the facts of docs/rules.md")
+        yield document.fault(path, str(error), "an expression over the facts of docs/rules.md", rule="S209")
 
 
 def _check_rule(document: Document, path: tuple[str | int, ...], rule: Rule) -> Iterator[Fault]:
@@ -166,7 +197,8 @@ def _check_rule(document: Document, path: tuple[str | int, ...], rule: Rule) -> 
     ]
     for name in sorted(placeholders(rule.because) - NUMBERS.keys() - TEXTS.keys()):
         near = closest(name, [*NUMBERS, *TEXTS])
-        faults.append(document.fault((*path, "because"), f"the unknown fact {name!r}", "a fact of docs/rules.md", near))
+        found, expected = f"the unknown fact {name!r}", "a fact of docs/rules.md"
+        faults.append(document.fault((*path, "because"), found, expected, near, rule="S210"))
     yield from faults
     if not faults:
         yield from _check_examples(document, path, rule)
@@ -182,7 +214,8 @@ def _check_timing(document: Document, path: tuple[str | int, ...], rule: Rule) -
     except ExpressionError:
         return
     for name in sorted(names & late):
-        yield document.fault(path, f"{name!r} is known only after chips were excluded", "a fact about request, chip or batch")
+        found = f"{name!r} is known only after chips were excluded"
+        yield document.fault(path, found, "a fact about request, chip or batch", rule="S211")
 
 
 def _check_examples(document: Document, path: tuple[str | int, ...], rule: Rule) -> Iterator[Fault]:
@@ -191,57 +224,63 @@ def _check_examples(document: Document, path: tuple[str | int, ...], rule: Rule)
         try:
             truth = rule.fires(facts)
         except ExpressionError as error:
-            yield document.fault((*path, "examples", name), str(error), "a value for every fact of `when`")
+            yield document.fault((*path, "examples", name), str(error), "a value for every fact of `when`", rule="S212")
             continue
         if truth is not wanted:
             shown = {True: "fires", False: "is silent", None: "is undecided"}[truth]
-            yield document.fault(
-                (*path, "examples", name), f"{rule.id} {shown} on it", f"facts on which it {'fires' if wanted else 'is silent'}"
-            )
+            expected = f"facts on which it {'fires' if wanted else 'is silent'}"
+            yield document.fault((*path, "examples", name), f"{rule.id} {shown} on it", expected, rule="S212")
 
 
-def load_rulebook(extra: Sequence[Path] = ()) -> Rulebook:
+def load_rulebook(extra: Sequence[Path] = (), *, strict: bool = True) -> Rulebook:
     """Return all rules and profiles, ours and those in `extra` spec directories, which win by id.
 
-    Raises SpecError with every fault of every file.
+    Raises SpecError with every fault of every file. If not `strict`, files of the user's with errors are left out instead, and
+    the rulebook says which.
     """
-    faults: list[Fault] = []
-    files: list[RuleFile] = []
-    profiles: dict[str, Profile] = {}
-    for number, directory in enumerate([data_root() / "specs", *extra]):
-        meaning = check_rules if number else None
-        files += load_folder(directory, "rules", RuleFile, faults, meaning)
-        profiles |= {p.id: p for p in load_folder(directory, "profiles", Profile, faults, meaning)}
-    if faults:
-        raise SpecError(faults)
-    rules = {rule.id: (file.id, rule) for file in files for rule in file.rules}
-    ordered = sorted(rules.values(), key=lambda pair: (FAMILIES.index(pair[0]), pair[1].id))
+    reading = Reading()
+    layers = [our_layer(data_root() / "specs", ("rules", "profiles")), *map(user_layer, extra)]
+    files = load_kind("rule", RuleFile, layers, reading, check_rules)
+    profiles = load_kind("profile", Profile, layers, reading, check_rules)
+    reading.check(strict=strict)
+    owners = {rule.id: (file, spec.id, rule) for file, spec in files for rule in spec.rules}
+    ordered = sorted(owners.values(), key=lambda owner: (FAMILIES.index(owner[1]), owner[2].id))
+    where = {("rule", name): file for name, (file, _, _) in owners.items()}
+    where |= {("profile", profile.id): file for file, profile in profiles}
     return Rulebook(
-        rules=tuple(rule for _, rule in ordered),
-        family={rule.id: family for family, rule in ordered},
-        sources={rule.id: file.sources[rule.source] for file in files for rule in file.rules},
-        profiles=dict(sorted(profiles.items())),
+        rules=tuple(rule for _, _, rule in ordered),
+        family={rule.id: family for _, family, rule in ordered},
+        sources={rule.id: spec.sources[rule.source] for _, spec in files for rule in spec.rules},
+        profiles=dict(sorted({profile.id: profile for _, profile in profiles}.items())),
+        left_out=tuple(_with_stand_ins(item, where) for item in reading.left_out),
+        warnings=tuple(reading.warnings),
     )
 
 
 Meaning = Callable[[Document, Any], Iterable[Fault]]
+"""What finds the faults of meaning of a document."""
 
 
-def load_folder(directory: Path, folder: str, model: type[Any], faults: list[Fault], meaning: Meaning | None) -> list[Any]:
-    """Return the valid specs of one folder, and add the faults of the others to `faults`.
+def load_kind(
+    kind: str, model: type[Any], layers: Sequence[Layer], reading: Reading, meaning: Meaning
+) -> list[tuple[str, Any]]:
+    """Return where it comes from and the spec of every valid document of a kind; what is wrong goes to `reading`.
 
-    Without `meaning`, which finds faults of meaning, the folder is trusted: our tests have judged it.
+    The first layer is ours and trusted: our tests have judged it.
     """
     found = []
-    for path in spec_files(directory, folder):
-        document = read_file(path)
-        spec, wrong = load_document(document, model, trusted=meaning is None)
-        if spec is not None and meaning is not None:
-            wrong += meaning(document, spec)
-        faults += wrong
-        if not wrong:
-            found.append(spec)
+    for number, layer in enumerate(layers):
+        for document in layer.get(kind, ()):
+            spec, wrong = load_document(document, model, trusted=number == 0)
+            if spec is not None and number:
+                wrong += meaning(document, spec)
+            if reading.accept(document, kind, wrong, ours=number == 0):
+                found.append((document.file if number else OURS, spec))
     return found
+
+
+def _with_stand_ins(item: LeftOut, where: Mapping[tuple[str, str], str]) -> LeftOut:
+    return replace(item, instead={name: where[item.kind, name] for name in item.ids if (item.kind, name) in where})
 
 
 def messages(rules: Iterable[Rule], facts: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any, Final
 
 from engine.accelerator import Accelerator
 from engine.calibration import Calibration
-from engine.catalog import data_root, load_document
-from engine.documents import Document, read_file, validate
-from engine.errors import Fault, SpecError, closest
+from engine.catalog import data_root, load_document, twice
+from engine.documents import Document, capped, read_bytes, read_file, validate
+from engine.errors import Fault, RoofwiseError
+from engine.folders import json_files
+from engine.kinds import FOLDERS, is_foreign, kind_of
 from engine.measurement import Measurement
 from engine.quantity import Model
 from engine.workload import Workload
@@ -31,17 +34,12 @@ MODELS: Final[dict[str, type[Model]]] = {
     "claim": ClaimFile,
     "check": CheckFile,
 }
-_MARKS: Final = {
-    "peak_dense": "accelerator",
-    "graph": "workload",
-    "applies_to": "calibration",
-    "points": "measurement",
-    "rules": "rule",
-    "objective": "profile",
-    "claims": "claim",
-    "checks": "check",
-}
-"""A key that only one kind of spec has -> that kind, for files without $schema."""
+STDIN: Final = "-"
+"""The path that stands for standard input."""
+
+
+class NoFilesError(RoofwiseError, LookupError):
+    """A path names no spec file; the message says which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,51 +56,135 @@ class Outcome:
         return all(fault.severity == "warning" for fault in self.faults)
 
 
-def files_of(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the JSON files that are named, or lie below a folder that is named."""
-    for path in paths:
-        yield from sorted(path.rglob("*.json")) if os.path.isdir(path) else [path]  # noqa: PTH112 - any text is a path here
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a run found: an outcome for every spec, and the JSON files in folders that nobody meant for us."""
+
+    outcomes: tuple[Outcome, ...]
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Return the faults of all files, in order."""
+        return tuple(fault for outcome in self.outcomes for fault in outcome.faults)
+
+    def count(self, severity: str) -> int:
+        """Return the number of faults of a severity."""
+        return sum(fault.severity == severity for fault in self.faults)
+
+
+def validate_paths(paths: Iterable[str], stdin: bytes | None = None, stdin_name: str = "<stdin>") -> Report:
+    """Return what validating files, folders, patterns and `-` for standard input finds. Raises NoFilesError.
+
+    In folders, JSON that shows no sign of being a spec is passed over; a file that is named is always meant.
+    """
+    outcomes, passed_over, documents = [], [], []
+    for document, named in dict(_documents(paths, stdin, stdin_name)).values():
+        if not named and is_foreign(document):
+            passed_over.append(document.file)
+            continue
+        outcomes.append(validate_document(document))
+        documents.append(document)
+    if not outcomes:
+        raise NoFilesError("no spec file there; name files that end in .json, folders of them, patterns, or - for stdin")
+    return Report(outcomes=tuple(_unique(outcomes, documents)), passed_over=tuple(passed_over))
+
+
+def _documents(paths: Iterable[str], stdin: bytes | None, name: str) -> Iterator[tuple[str, tuple[Document, bool]]]:
+    """Yield name, document, and whether the user named it, of every file."""
+    for text in paths:
+        if text == STDIN:
+            yield STDIN, (read_bytes(stdin or b"", name), True)
+            continue
+        for path, named in files_of(text):
+            yield os.path.normpath(path), (read_file(path), named)
+
+
+def files_of(text: str) -> list[tuple[Path, bool]]:
+    """Return the files of a path or a pattern, and for each whether it was named itself rather than found in a folder.
+
+    Raises NoFilesError for a folder without JSON files and for a pattern that nothing matches.
+    """
+    matches = [text]
+    if not os.path.lexists(text) and glob.has_magic(text):
+        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - an absolute pattern is fine, too
+    found = [pair for match in matches for pair in _below(Path(match))]
+    if not found:
+        raise NoFilesError(f"no JSON file at {text[:200]!r}; name files, folders of them, patterns, or - for stdin")
+    return found
+
+
+def _below(path: Path) -> list[tuple[Path, bool]]:
+    if not os.path.isdir(path):  # noqa: PTH112 - any text is a path here
+        return [(path, True)]
+    return [(file, False) for file in json_files(path)]
 
 
 def validate_file(path: Path) -> Outcome:
     """Return the outcome of validating one file, structure and meaning."""
-    document = read_file(path)
+    return validate_document(read_file(path))
+
+
+def validate_document(document: Document) -> Outcome:
+    """Return the outcome of validating one document, structure and meaning."""
     model, faults = model_of(document)
     if model is None:
-        return Outcome(file=str(path), spec=None, faults=tuple(faults))
+        return Outcome(file=document.file, spec=None, faults=tuple(capped(document, faults)))
     spec, faults = load_document(document, model)
-    structure, _ = validate(document, model)
-    faults += [*check_rules(document, structure), *check_claims(document, structure)]
-    faults += check_checks(document, structure, frozenset(load_checks().checks))
-    if isinstance(structure, Accelerator):
-        faults += _checked(document, structure, path)
+    if meaning := MEANINGS.get(model):
+        faults += meaning(document, spec or validate(document, model)[0])
+    if model is Accelerator:
+        faults += _checked(document, spec or validate(document, model)[0])
     valid = all(fault.severity == "warning" for fault in faults)
-    return Outcome(file=str(path), spec=spec if valid else None, faults=tuple(dict.fromkeys(faults)))
+    return Outcome(file=document.file, spec=spec if valid else None, faults=tuple(capped(document, faults)))
 
 
-def _checked(document: Document, chip: Accelerator, path: Path) -> Iterator[Fault]:
+def _checked(document: Document, chip: Model | None) -> Iterator[Fault]:
     """Yield what our checks find on a chip, and those of the spec directory that its file stands in."""
-    directory = path.resolve().parent.parent
-    ours = directory == data_root() / "specs"
-    try:
-        book = load_checks([] if ours else [directory])
-    except SpecError:
-        yield document.fault((), f"no checks, since files in {directory / FOLDER} are faulty", "valid files there")
-        book = load_checks()
+    if chip is None:
+        return
+    directory = Path(spec_root(os.path.abspath(document.file)))  # noqa: PTH100 - the file may be standard input
+    book = load_checks([] if directory == data_root() / "specs" else [directory], strict=False)
+    if book.left_out:
+        found = f"no checks, since files in {directory / FOLDER} are faulty"
+        yield document.fault((), found, "valid files there", rule="S216")
     yield from book.judge(document, chip)
 
 
+def _check_checks(document: Document, model: Model | None) -> Iterator[Fault]:
+    return check_checks(document, model, frozenset(load_checks().checks))
+
+
+MEANINGS: Final[dict[type[Model], Callable[[Document, Any], Iterable[Fault]]]] = {
+    RuleFile: check_rules,
+    Profile: check_rules,
+    ClaimFile: check_claims,
+    CheckFile: _check_checks,
+}
+"""Model -> what finds its faults of meaning, where that is not the engine."""
+
+
 def model_of(document: Document) -> tuple[type[Model] | None, list[Fault]]:
-    """Return the model that a document follows: that of its $schema, else that of a key which only one kind has."""
-    if document.data is None:
-        return None, list(document.faults)
-    if not isinstance(document.data, dict):
-        return None, [document.fault((), f"a JSON {type(document.data).__name__}", "an object")]
-    named = str(document.data.get("$schema", "")).rpartition("/")[2].removesuffix(".schema.json")
-    kind = named or next((kind for key, kind in _MARKS.items() if key in document.data), "")
-    if kind in MODELS:
-        return MODELS[kind], []
-    expected = f"a $schema that ends in one of {', '.join(MODELS)}.schema.json"
-    found = f"the schema {named!r}" if named else "no $schema"
-    path = ("$schema",) if named else ()
-    return None, [*document.faults, document.fault(path, found, expected, closest(named, MODELS))]
+    """Return the model that a document follows, or None and the faults that say why there is none."""
+    kind, faults = kind_of(document)
+    return MODELS.get(kind), faults
+
+
+def _unique(outcomes: Sequence[Outcome], documents: Sequence[Document]) -> Iterator[Outcome]:
+    """Yield the outcomes; where two specs of a kind in one spec folder have the same id, the later one has a fault more."""
+    owners: dict[tuple[type[Model], PurePath], dict[str, str]] = {}
+    for outcome, document in zip(outcomes, documents, strict=True):
+        if outcome.spec is None or isinstance(outcome.spec, RuleFile):
+            yield outcome
+            continue
+        name = str(getattr(outcome.spec, "id"))  # noqa: B009 - every kind has an id
+        files = owners.setdefault((type(outcome.spec), spec_root(document.file)), {})
+        faults = twice(document, name, files)
+        files.setdefault(name, document.file)
+        yield replace(outcome, spec=None, faults=(*outcome.faults, *faults)) if faults else outcome
+
+
+def spec_root(file: str) -> PurePath:
+    """Return the spec folder that a file belongs to: above `accelerators/` and the like, else the one it stands in."""
+    parent = PurePath(file).parent
+    return parent.parent if parent.name in FOLDERS else parent

@@ -50,10 +50,15 @@ class Memory(Model):
     """Main memory: the level that `traffic` is counted at. A part left out is not published."""
 
     type: Text
+    """the kind of memory, as in HBM3 or LPDDR5"""
     bandwidth: Bandwidth | None = None
+    """bytes per second, not bits"""
     capacity: Size | None = None
+    """all of it"""
     bus_width: Width | None = None
+    """cross-checked with the data rate"""
     data_rate: Transfer | None = None
+    """of one pin"""
 
 
 class MatrixArray(Model):
@@ -85,38 +90,67 @@ class Accelerator(Model):
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     id: Identifier
+    """unique; a spec with the id of one of ours replaces it"""
     name: Text
+    """as its maker writes it"""
     vendor: Text
+    """its maker"""
     kind: Kind
+    """the kind of chip"""
     family: Text
+    """its architecture; a calibration may apply to a family"""
     form_factor: Text | None = None
+    """as in PCIe or SXM"""
     made_for: Literal["edge"] | None = None
+    """what it is made for, however it works"""
     measured_as: Annotated[tuple[Text, ...], Tuple] = ()
+    """names under which tables of measurements know it"""
     confidence: Literal["published", "modelled"] = "published"
+    """modelled: nobody measured it on silicon"""
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    """every document that a figure names"""
 
     released: Year | None = None
+    """the year"""
     process_node: Length | None = None
+    """its process"""
     peak_dense: Annotated[dict[Dtype, Rate], Field(min_length=1)]
+    """the dense peak of each number format that it has, without sparsity"""
     flop_per_clock: dict[Dtype, PerClock] = {}
+    """of one parallel unit, by number format"""
     parallel_units: Units | None = None
+    """how many it has, by the name that its maker gives them"""
     matrix_array: MatrixArray | None = None
+    """its systolic arrays"""
     peak_clock: dict[Dtype | Literal["default"], Frequency] = {}
+    """the clock behind the published peak"""
     max_clock: Frequency | None = None
+    """the highest clock"""
 
     memory: Memory
+    """main memory"""
     last_level_cache: Size | None = None
+    """keeps data between kernels"""
     on_chip_memory: Size | None = None
+    """memory on the chip that software manages"""
     unit_memory: Size | None = None
+    """local memory of one parallel unit"""
 
     tdp: Power | None = None
+    """the most that it draws under load"""
     idle_power: Power | None = None
+    """what it draws when it does nothing"""
     price: Price | None = None
+    """of one device for one hour"""
     energy_floors: EnergyFloors | None = None
+    """below which no implementation can go"""
 
     exceptions: Annotated[tuple[Exemption, ...], Tuple] = ()
+    """findings of checks that are no fault of this chip"""
     not_published: dict[Key, Text] = {}
+    """field, with _ for ., and why it has no figure"""
     notes: list[Text] = []
+    """what else to know"""
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from .accelerator import Accelerator
 from .calibration import GRAPH, Calibration, Resolved, resolve
 from .checks import check
-from .documents import Document, read_file, validate
+from .documents import MAX_FAULTS, Document, capped, read_file, validate
 from .errors import Fault, SpecError, UnknownNameError, unknown
+from .folders import Layer, LeftOut, check_directories, left_out, our_layer, unknown_kinds, user_layer
+from .kinds import FOLDERS
 from .machine import Machine, machine
 from .measurement import Measurement
 from .quantity import Model
 from .single import KernelMachine, kernel_machine
 from .workload import Workload
 
-KINDS: Final[dict[str, type[Model]]] = {
-    "accelerators": Accelerator,
-    "workloads": Workload,
-    "calibrations": Calibration,
-    "measurements": Measurement,
+MODELS: Final[dict[str, Any]] = {
+    "accelerator": Accelerator,
+    "workload": Workload,
+    "calibration": Calibration,
+    "measurement": Measurement,
 }
-"""Folder of a spec directory -> model of the files in it."""
+"""Kind of a spec of the catalogue -> its model."""
+SHELVES: Final = {
+    "accelerators": "hardware",
+    "workloads": "workload",
+    "calibrations": "calibration",
+    "measurements": "measurement",
+}
+"""Shelf of the catalogue, which is also the folder of its files -> what a message calls one of them."""
+MEASURED: Final = ("accelerator", "workload")
+"""Kinds that tables of measurements name."""
+OURS: Final = "our catalogue"
+"""Where a spec of ours comes from, in words."""
 
 M = TypeVar("M", bound=Model)
 Judge = Callable[[Document, Model], Iterable[Fault]]
-"""What finds faults in a user's specs beyond those of meaning."""
+"""What finds faults in a user's accelerators beyond those of meaning."""
 
 
 def data_root() -> Path:
@@ -54,6 +67,8 @@ class Shelf(Generic[M]):
 
     kind: str
     entries: Mapping[str, Entry[M]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Id -> file of what the user meant to stand here, and what was left out for its faults."""
 
     def __getitem__(self, name: str) -> M:
         """Return the spec of an id. Raises UnknownNameError."""
@@ -62,6 +77,8 @@ class Shelf(Generic[M]):
         return self.entries[name].model
 
     def _unknown(self, name: str) -> UnknownNameError:
+        if name in self.left_out:
+            return UnknownNameError(f"{self.kind} {name!r} was left out: mend the faults of {self.left_out[name]}")
         begins = [known for known in self.entries if name and (known.startswith(name) or f"-{name}" in known)]
         if len(begins) > 1:
             return UnknownNameError(f"{name!r} could be {' or '.join(sorted(begins))}; give the whole id")
@@ -83,12 +100,16 @@ class Shelf(Generic[M]):
 
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """Accelerators, workloads, calibrations and measurements, validated; `warnings` are findings that leave a spec valid."""
+    """Accelerators, workloads, calibrations and measurements, validated.
+
+    `left_out` are the user's files that are missing for their faults, `warnings` the findings that leave a spec valid.
+    """
 
     accelerators: Shelf[Accelerator]
     workloads: Shelf[Workload]
     calibrations: Shelf[Calibration]
     measurements: Shelf[Measurement]
+    left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[Fault, ...] = ()
 
     @cached_property
@@ -114,36 +135,56 @@ class Catalog:
         return None if found is None else kernel_machine(chip, constants, found, format_)
 
 
-def spec_files(directory: Path, folder: str) -> list[Path]:
-    """Return the spec files of one kind below a spec directory, in order."""
-    return sorted(path for path in (directory / folder).glob("*.json") if path.is_file())
+@dataclass
+class Reading:
+    """What reading spec folders finds besides specs: faults of ours, files of the user's that are left out, warnings."""
+
+    ours: list[Fault] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+
+    def accept(self, document: Document, kind: str, faults: Sequence[Fault], *, ours: bool) -> bool:
+        """Note the faults of a document, and return whether it is valid: none of them is an error."""
+        valid = all(fault.severity == "warning" for fault in faults)
+        if ours:
+            self.ours += faults
+        elif valid:
+            self.warnings += faults
+        else:
+            self.left_out.append(left_out(document, kind, faults))
+        return valid
+
+    def check(self, *, strict: bool) -> None:
+        """Raise SpecError where a spec of ours is faulty, and if `strict` where one of the user's is."""
+        theirs = [fault for item in self.left_out for fault in item.faults] if strict else []
+        if self.ours or theirs:
+            raise SpecError([*self.ours, *theirs])
 
 
-def load_shelf(
-    kind: str, folder: str, model: type[M], directories: Sequence[Path], judge: Judge | None = None
-) -> tuple[Shelf[M], list[Fault]]:
-    """Return all valid specs of one kind in the directories, later ones winning, and the faults of the others.
+def load_shelf(kind: str, name: str, layers: Sequence[Layer], reading: Reading, judge: Judge | None = None) -> Shelf[Any]:
+    """Return all valid specs of a kind; the first layer is ours, later ones win, and `judge` finds more faults in them.
 
-    The first directory is ours and trusted; `judge` finds more faults in the specs of the others.
+    What is wrong goes to `reading`.
     """
-    entries: dict[str, Entry[M]] = {}
-    faults: list[Fault] = []
-    for number, directory in enumerate(directories):
-        fresh: dict[str, Entry[M]] = {}
-        for path in spec_files(directory, folder):
-            document = read_file(path)
-            spec, found = load_document(document, model, trusted=number == 0)
-            faults += found
-            if spec is None:
-                continue
-            if judge is not None and number:
-                faults += judge(document, spec)
-            name = str(getattr(spec, "id"))  # noqa: B009 - every kind on a shelf has an id
-            if name in fresh:
-                faults.append(document.fault(("id",), f"{name!r} is also the id of {fresh[name].file}", "an id of its own"))
-            fresh[name] = Entry(model=spec, file=str(path), ours=number == 0)
+    entries: dict[str, Entry[Any]] = {}
+    for number, layer in enumerate(layers):
+        fresh: dict[str, Entry[Any]] = {}
+        for document in layer.get(kind, ()):
+            spec, faults = load_document(document, MODELS[kind], trusted=number == 0)
+            if spec is not None:
+                faults += [] if judge is None or number == 0 else judge(document, spec)
+                faults += twice(document, str(spec.id), {id_: entry.file for id_, entry in fresh.items()})
+            if reading.accept(document, kind, faults, ours=number == 0) and spec is not None:
+                fresh[spec.id] = Entry(model=spec, file=document.file, ours=number == 0)
         entries |= fresh
-    return Shelf(kind=kind, entries=entries), faults
+    return Shelf(kind=name, entries=entries)
+
+
+def twice(document: Document, name: str, files: Mapping[str, str]) -> list[Fault]:
+    """Return a fault where another file of the same folder has the id, too."""
+    if name not in files:
+        return []
+    return [document.fault(("id",), f"{name!r} is also the id of {files[name]}", "an id of its own", rule="S214")]
 
 
 def measured_names(shelf: Shelf[Accelerator] | Shelf[Workload]) -> dict[str, str]:
@@ -157,47 +198,68 @@ def measured_names(shelf: Shelf[Accelerator] | Shelf[Workload]) -> dict[str, str
     }
 
 
-def shared_names(shelf: Shelf[Accelerator] | Shelf[Workload]) -> Iterator[Fault]:
-    """Yield a fault for every name of measurements that two specs have, both ours or both the user's: it would tell nothing."""
+def shared_names(shelf: Shelf[Any]) -> Iterator[tuple[str, Document, Fault]]:
+    """Yield id, document and fault of every spec with a name of measurements that another has, both ours or both the user's."""
     owners: dict[tuple[str, bool], tuple[str, int]] = {}
     for model in shelf:
         entry = shelf.entries[model.id]
         for index, name in enumerate(model.measured_as):
             owner = owners.setdefault((name.casefold(), entry.ours), (model.id, index))
             if owner != (model.id, index):
-                found = f"{name!r} is also measured as {owner[0]}"
+                document, found = read_file(Path(entry.file)), f"{name!r} is also measured as {owner[0]}"
                 expected = "a name that belongs to one spec only"
-                yield read_file(Path(entry.file)).fault(("measured_as", index), found, expected)
+                yield model.id, document, document.fault(("measured_as", index), found, expected, rule="S215")
+
+
+def without_shared_names(shelf: Shelf[Any], kind: str, layers: Sequence[Layer], reading: Reading) -> Shelf[Any]:
+    """Return a shelf without the user's specs whose names of measurements are not theirs alone; ours stand in for them."""
+    shared = list(shared_names(shelf))
+    for name, document, fault in shared:
+        reading.accept(document, kind, [fault], ours=shelf.entries[name].ours)
+    removed = {name for name, _, _ in shared if not shelf.entries[name].ours}
+    if not removed:
+        return shelf
+    ours = load_shelf(kind, shelf.kind, layers[:1], Reading()).entries
+    kept = {name: entry for name, entry in shelf.entries.items() if name not in removed}
+    return replace(shelf, entries={**kept, **{name: ours[name] for name in removed if name in ours}})
 
 
 def load_document(document: Document, model: type[M], *, trusted: bool = False) -> tuple[M | None, list[Fault]]:
     """Return the spec of a document, or None and its faults; `trusted` skips the checks of meaning, which our tests run."""
     spec, faults = validate(document, model)
     if not (trusted and spec is not None and not faults):
-        faults += check(document, spec)
+        faults = capped(document, [*faults, *islice(check(document, spec), MAX_FAULTS + 1)])
     return (None, faults) if any(fault.severity == "error" for fault in faults) else (spec, faults)
 
 
-def load(extra: Sequence[Path] = (), judge: Judge | None = None) -> Catalog:
+def load(extra: Sequence[Path] = (), judge: Judge | None = None, *, strict: bool = True) -> Catalog:
     """Return the catalogue of our specs and those in `extra` directories, which win and which `judge` judges.
 
-    Raises SpecError with every fault of every file.
+    Raises SpecError with every fault of every file. If not `strict`, files of the user's with errors are left out instead, and
+    the catalogue says which.
     """
-    directories = [data_root() / "specs", *extra]
-    absent = [str(directory) for directory in extra if not os.path.isdir(directory)]  # noqa: PTH112 - any text may come
-    if absent:
-        raise SpecError(Fault(name, 1, 1, "", "no such directory", "a directory of specs") for name in absent)
-    accelerators, faults_a = load_shelf("hardware", "accelerators", Accelerator, directories, judge)
-    workloads, faults_w = load_shelf("workload", "workloads", Workload, directories)
-    calibrations, faults_c = load_shelf("calibration", "calibrations", Calibration, directories)
-    measurements, faults_m = load_shelf("measurement", "measurements", Measurement, directories)
-    faults = [*faults_a, *faults_w, *faults_c, *faults_m, *shared_names(accelerators), *shared_names(workloads)]
-    if any(fault.severity == "error" for fault in faults):
-        raise SpecError(faults)
-    return Catalog(
-        accelerators=accelerators,
-        workloads=workloads,
-        calibrations=calibrations,
-        measurements=measurements,
-        warnings=tuple(faults),
-    )
+    check_directories(extra)
+    reading = Reading()
+    layers = [our_layer(data_root() / "specs", tuple(SHELVES)), *map(user_layer, extra)]
+    reading.left_out += unknown_kinds(layers[1:])
+    shelves: dict[str, Shelf[Any]] = {}
+    for folder, name in SHELVES.items():
+        kind = FOLDERS[folder]
+        shelf = load_shelf(kind, name, layers, reading, judge if kind == "accelerator" else None)
+        shelves[folder] = without_shared_names(shelf, kind, layers, reading) if kind in MEASURED else shelf
+    reading.check(strict=strict)
+    left = tuple(_with_stand_ins(item, shelves) for item in reading.left_out)
+    told = {folder: replace(shelf, left_out=_files_of(left, FOLDERS[folder])) for folder, shelf in shelves.items()}
+    return Catalog(**told, left_out=left, warnings=tuple(reading.warnings))
+
+
+def _files_of(items: Sequence[LeftOut], kind: str) -> dict[str, str]:
+    """Return the file of every id that was left out, for those of a kind and of none that could be told."""
+    return {name: item.file for item in items if item.kind in (kind, "") for name in item.ids}
+
+
+def _with_stand_ins(item: LeftOut, shelves: Mapping[str, Shelf[Any]]) -> LeftOut:
+    """Return what is left out with what stands in for it: our spec of that id, or that of another folder."""
+    entries = [entry for folder, shelf in shelves.items() if item.kind in (FOLDERS[folder], "")
+               for name, entry in shelf.entries.items() if name in item.ids]  # fmt: skip
+    return replace(item, instead={entry.model.id: OURS if entry.ours else entry.file for entry in entries})

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from .calibration import Calibration, Interval
-from .documents import Document
-from .errors import ExpressionError, Fault, GraphError, closest
+from .documents import Document, is_blank, walk
+from .errors import ExpressionError, Fault, GraphError, closest, listed
 from .expressions import parse
 from .measurement import Measurement
 from .network import build
@@ -16,7 +16,8 @@ from .units import significant
 from .workload import Workload
 
 _NOT_EXPRESSIONS: Final = frozenset(
-    {"op", "name", "function", "activation", "squeeze_activation", "gate_activation", "tied_to", "inputs", "encoded", "axis"}
+    {"op", "name", "function", "activation", "squeeze_activation", "gate_activation", "tied_to", "conditioning", "inputs"}
+    | {"encoded", "axis"}
 )
 
 Path = tuple[str | int, ...]
@@ -36,18 +37,12 @@ def check(document: Document, model: Model | None) -> Iterator[Fault]:
 def undeclared_sources(document: Document) -> Iterator[Fault]:
     """Yield a fault for every `source` that `sources` does not declare."""
     declared = document.data.get("sources")
-    known = list(declared) if isinstance(declared, dict) else []
-    for path, value in _walk(document.data, ()):
-        if path and path[-1] == "source" and isinstance(value, str) and value not in known:
-            expected = f"a key of sources: {', '.join(map(str, known)) or 'none is declared'}"
-            yield document.fault(path, f"the source {value[:60]!r} is not declared", expected, closest(value, known))
-
-
-def _walk(data: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    yield path, data
-    children = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, child in children:
-        yield from _walk(child, (*path, key))
+    known = declared.keys() if isinstance(declared, dict) else set()
+    for path, value in walk(document.data):
+        if path and path[-1] == "source" and isinstance(value, str) and value not in known and not is_blank(value):
+            expected = f"a key of sources: {listed(known) or 'none is declared'}"
+            found = f"the source {value[:60]!r} is not declared"
+            yield document.fault(path, found, expected, closest(value, known), rule="S201")
 
 
 def unsafe_expressions(document: Document) -> Iterator[Fault]:
@@ -59,19 +54,19 @@ def unsafe_expressions(document: Document) -> Iterator[Fault]:
             expression = parse(text)
         except ExpressionError as error:
             shown = text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - one line of a terminal
-            yield document.fault(path, f"{shown!r} is no safe expression", str(error))
+            yield document.fault(path, f"{shown!r} is no safe expression", str(error), rule="S202")
             continue
         for name in sorted(expression.names - known):
-            expected = f"one of the sizes {', '.join(sorted(known)) or '(none is declared)'}; the batch is never written"
-            yield document.fault(path, f"the unknown size {name!r}", expected, closest(name, known))
+            expected = f"one of the sizes {listed(known) or '(none is declared)'}; the batch is never written"
+            yield document.fault(path, f"the unknown size {name!r}", expected, closest(name, known), rule="S203")
 
 
 def dimensions(data: Any) -> Iterator[tuple[Path, str]]:
     """Yield place and text of every dimension of a workload's data that is a text."""
     for top in ("graph", "inputs"):
-        for path, value in _walk(data.get(top), (top,)):
+        for path, value in walk(data.get(top), (top,)):
             keys = [part for part in path[1:] if isinstance(part, str)]
-            if isinstance(value, str) and not (top == "graph" and _NOT_EXPRESSIONS.intersection(keys)):
+            if isinstance(value, str) and not is_blank(value) and not (top == "graph" and _NOT_EXPRESSIONS.intersection(keys)):
                 yield path, value
 
 
@@ -80,12 +75,13 @@ def _workload(document: Document, model: Workload) -> Iterator[Fault]:
         return
     for name, size in model.sizes.items():
         if not size.minimum <= size.default <= size.maximum:
-            yield document.fault(("sizes", name), f"the default {size.default}", f"{size.minimum} to {size.maximum}")
+            found, expected = f"the default {size.default}", f"{size.minimum} to {size.maximum}"
+            yield document.fault(("sizes", name), found, expected, rule="S204")
     try:
         network = build(model)
     except GraphError as error:
         path = ("graph",) if error.index is None else ("graph", error.index)
-        yield document.fault(path, str(error), "operators that fit together")
+        yield document.fault(path, str(error), "operators that fit together", rule="S205")
         return
     totals = (
         ("work", model.published.work, network.work),
@@ -94,7 +90,7 @@ def _workload(document: Document, model: Workload) -> Iterator[Fault]:
     for name, published, counted in totals:
         if published is not None and abs(counted / published.si - 1) > published.within:
             found = f"the graph has {significant(counted, 6)}, published are {significant(published.si, 6)}"
-            yield document.fault(("published", name), found, f"agreement within {published.within:g}")
+            yield document.fault(("published", name), found, f"agreement within {published.within:g}", rule="S206")
 
 
 def _calibration(document: Document, calibration: Calibration) -> Iterator[Fault]:
@@ -111,13 +107,13 @@ def _interval(document: Document, path: Path, interval: Interval) -> Iterator[Fa
         low_ratio, high_ratio = low.si if low else 1.0, high.si if high else 1.0
         if not 0 < low_ratio <= 1 <= high_ratio:
             found = f"{low_name} {low_ratio:g}, {high_name} {high_ratio:g}"
-            yield document.fault(path, found, f"0 < {low_name} <= 1 <= {high_name}")
+            yield document.fault(path, found, f"0 < {low_name} <= 1 <= {high_name}", rule="S207")
 
 
 def _measurement(document: Document, measurement: Measurement) -> Iterator[Fault]:
     for index, point in enumerate(measurement.points):
         if point.latency is None and point.throughput is None:
-            yield document.fault(("points", index), "neither latency nor throughput", "at least one of them")
+            yield document.fault(("points", index), "neither latency nor throughput", "at least one of them", rule="S208")
 
 
 _CHECKS: Final[dict[type[Model], Callable[[Document, Any], Iterator[Fault]]]] = {

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -16,11 +15,19 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import Fault, Severity, closest
+from .places import line_column, places, pointer_of
 from .quantity import Model
 
-MAX_BYTES: Final = 8_000_000
+MAX_BYTES: Final = 4_000_000
+MAX_VALUES: Final = 100_000
 MAX_NESTING: Final = 100
+MAX_POINTER: Final = 1000
 MAX_FAULTS: Final = 200
+"""So many faults of one file are told; a last one says that there are more."""
+COMMENT: Final = "$comment"
+"""A key that every object may have, with a text that nobody reads but people."""
+TO_FILL: Final = "FILL: "
+"""How a text begins that `advise new` wrote and that waits for its value."""
 M = TypeVar("M", bound=Model)
 
 
@@ -34,167 +41,178 @@ class Document:
     faults: tuple[Fault, ...] = ()
 
     def fault(
-        self,
-        path: Sequence[str | int],
-        found: str,
-        expected: str,
-        suggestion: str = "",
-        *,
-        rule: str = "",
-        severity: Severity = "error",
-    ) -> Fault:
+        self, path: Sequence[str | int], found: str, expected: str, suggestion: str = "", *,
+        rule: str = "", severity: Severity = "error",
+    ) -> Fault:  # fmt: skip
         """Return the fault at a path into the data; the nearest part of the path that exists gives line and column."""
         pointer = pointer_of(path)
-        line, column = _position(self.text, pointer)
-        return Fault(self.file, line, column, pointer, found, expected, suggestion, rule, severity)
+        line, column = line_column(self.text, _places(self.text).nearest(pointer)) if self.text else (1, 1)
+        return Fault(self.file, line, column, _short(pointer), found, expected, suggestion, rule, severity)
 
 
 @dataclass
 class _Oddities:
-    """What json.loads lets through and we do not."""
+    """Whether there is anything that json.loads lets through and we do not, and what it reads instead."""
 
-    duplicates: list[str] = field(default_factory=list)
-    constants: list[str] = field(default_factory=list)
+    found: bool = False
 
     def pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen = dict(pairs)
-        if len(seen) < len(pairs):
-            keys = [key for key, _ in pairs]
-            self.duplicates += sorted({key for key in keys if keys.count(key) > 1})
+        self.found |= len(seen) < len(pairs)
+        if isinstance(seen.get(COMMENT), str):
+            del seen[COMMENT]
         return seen
 
     def constant(self, text: str) -> float:
-        self.constants.append(text)
-        return math.nan
+        self.found = True
+        return float(text)
 
-    def whole(self, text: str) -> int:
-        value = int(text)
-        if abs(value) > sys.float_info.max:
-            self.constants.append(text)
-        return value
+    def whole(self, text: str) -> float:
+        value = self.number(text)
+        return int(text) if math.isfinite(value) else value
 
     def number(self, text: str) -> float:
         value = float(text)
-        if not math.isfinite(value):
-            self.constants.append(text)
+        self.found |= not math.isfinite(value)
         return value
-
-
-def pointer_of(path: Iterable[str | int]) -> str:
-    """Return the JSON pointer (RFC 6901) of a path.
-
-    >>> pointer_of(["peak_dense", "a/b", 0])
-    '/peak_dense/a~1b/0'
-    """
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def read_file(path: Path) -> Document:
     """Return the document of a file; a file that cannot be read is a document with one fault."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return _unreadable(str(path), f"a file of {path.stat().st_size} bytes", f"at most {MAX_BYTES}")
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        return _unreadable(str(path), f"byte {error.start} is not UTF-8", "JSON in UTF-8")
+        if path.is_file() and path.stat().st_size > MAX_BYTES:
+            return _too_large(str(path), path.stat().st_size)
+        content = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        return _unreadable(str(path), reason or "it cannot be read", "a readable file")
-    return read_text(text, str(path))
+        return _unreadable(str(path), reason or "it cannot be read", "a readable file", "S001")
+    return read_bytes(content, str(path))
+
+
+def read_bytes(content: bytes, file: str) -> Document:
+    """Return the document of the bytes of a file."""
+    if len(content) > MAX_BYTES:
+        return _too_large(file, len(content))
+    try:
+        return read_text(content.decode("utf-8"), file)
+    except UnicodeDecodeError as error:
+        return _unreadable(file, f"byte {error.start} is not UTF-8", "JSON in UTF-8", "S002")
 
 
 def read_text(text: str, file: str) -> Document:
     """Return the document of a text; every fault of its JSON is in the document."""
     odd = _Oddities()
+    if text.count(",") > 2 * MAX_VALUES:
+        return _too_many(file)
     try:
         data = json.loads(
             text, object_pairs_hook=odd.pairs, parse_constant=odd.constant, parse_float=odd.number, parse_int=odd.whole
         )
     except json.JSONDecodeError as error:
-        return Document(file=file, text=text, data=None, faults=(
-            Fault(file, error.lineno, error.colno, "", f"no JSON here ({error.msg})", "JSON"),
-        ))  # fmt: skip
-    except (RecursionError, ValueError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else "a number with too many digits"
-        return Document(file=file, text="", data=None, faults=(Fault(file, 1, 1, "", reason, "plain JSON"),))
-    if _depth_exceeds(data, MAX_NESTING):
-        return Document(file=file, text="", data=None, faults=(
-            Fault(file, 1, 1, "", "nested too deeply", f"at most {MAX_NESTING} levels"),
-        ))  # fmt: skip
-    faults = list(_odd_faults(text, file, odd))
+        fault = Fault(file, error.lineno, error.colno, "", f"no JSON here ({error.msg})", "JSON", rule="S003")
+        return Document(file=file, text=text, data=None, faults=(fault,))
+    except RecursionError:
+        return _unreadable(file, "nested too deeply", f"at most {MAX_NESTING} levels", "S006")
+    levels, values = _extent(data)
+    if levels > MAX_NESTING:
+        return _unreadable(file, "nested too deeply", f"at most {MAX_NESTING} levels", "S006")
+    if values > MAX_VALUES:
+        return _too_many(file)
+    document = Document(file=file, text=text, data=data)
+    faults = list(_odd_faults(document)) if odd.found else []
     if "\\ud" in text.lower() and _half_surrogate(data):
-        faults.append(Fault(file, 1, 1, "", "half of a surrogate pair", "text in Unicode"))
-    return Document(file=file, text=text, data=data, faults=tuple(faults))
+        faults.append(document.fault((), "half of a surrogate pair", "text in Unicode", rule="S007"))
+    return replace(document, faults=tuple(faults))
 
 
 def _half_surrogate(data: Any) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in json.dumps(data, ensure_ascii=False))
 
 
-def _unreadable(file: str, found: str, expected: str) -> Document:
-    return Document(file=file, text="", data=None, faults=(Fault(file, 1, 1, "", found, expected),))
+def _too_large(file: str, size: int) -> Document:
+    return _unreadable(file, f"a file of {size} bytes", f"at most {MAX_BYTES}", "S001")
 
 
-def _depth_exceeds(data: Any, depth: int) -> bool:
-    level = [data]
-    for _ in range(depth):
+def _too_many(file: str) -> Document:
+    return _unreadable(file, f"more than {MAX_VALUES} values", "fewer", "S011")
+
+
+def _unreadable(file: str, found: str, expected: str, rule: str) -> Document:
+    return Document(file=file, text="", data=None, faults=(Fault(file, 1, 1, "", found, expected, rule=rule),))
+
+
+def _extent(data: Any) -> tuple[int, int]:
+    """Return how many levels data has, one more than are allowed at most, and how many values."""
+    level, levels, values = [data], 0, 0
+    while level and levels <= MAX_NESTING:
+        values += len(level)
         level = [
             child
             for item in level
             if isinstance(item, (dict, list))
             for child in (item.values() if isinstance(item, dict) else item)
         ]
-        if not level:
-            return False
-    return True
+        levels += 1
+    return levels, values
 
 
-def _odd_faults(text: str, file: str, odd: _Oddities) -> Iterator[Fault]:
-    for key in odd.duplicates:
-        places = [match.start() for match in re.finditer(re.escape(json.dumps(key)) + r"\s*:", text)]
-        line, column = _line_column(text, places[-1] if places else 0)
-        yield Fault(file, line, column, "", f"the key {key!r} occurs twice", "each key once")
-    for constant in odd.constants:
-        line, column = _line_column(text, max(text.find(constant), 0))
-        yield Fault(file, line, column, "", f"{constant[:40]} is not a number in JSON", "a finite number")
+def _odd_faults(document: Document) -> Iterator[Fault]:
+    found = _places(document.text)
+    marks = [(at, place, f"the key {_shown(key)} occurs twice", "each key once", "S004") for at, place, key in found.twice]
+    marks += [(at, place, f"{n[:40]} is not a number in JSON", "a finite number", "S005") for at, place, n in found.odd]
+    for pointer, offset, told, expected, rule in marks[: MAX_FAULTS + 1]:
+        line, column = line_column(document.text, offset)
+        yield Fault(document.file, line, column, _short(pointer), told, expected, rule=rule)
 
 
-def _line_column(text: str, offset: int) -> tuple[int, int]:
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
-
-
-@lru_cache(maxsize=8)
-def _source_map(text: str) -> Any:
-    import json_source_map  # noqa: PLC0415 - only a faulty file needs places
-
-    try:
-        return json_source_map.calculate(text)
-    except Exception:  # noqa: BLE001 - a place is a courtesy; the fault itself is what counts
-        return {}
-
-
-def _position(text: str, pointer: str) -> tuple[int, int]:
-    places = _source_map(text) if text else {}
-    while pointer and pointer not in places:
-        pointer = pointer.rpartition("/")[0]
-    entry = places.get(pointer)
-    if entry is None:
-        return 1, 1
-    start = entry.key_start or entry.value_start
-    return start.line + 1, start.column + 1
+_places = lru_cache(maxsize=8)(places)
 
 
 def validate(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]:
     """Return the model of a document, or None and every fault of its structure."""
     if document.data is None:
         return None, list(document.faults)
+    blanks = {fault.pointer: fault for fault in _to_fill(document)}
+    told = blanks.keys() | {fault.pointer for fault in document.faults if fault.rule == "S005"}
     try:
-        return model.model_validate(document.data), list(document.faults)
+        spec = model.model_validate(document.data)
+        return None if blanks else spec, [*document.faults, *blanks.values()]
     except ValidationError as error:
-        details = [d for d in error.errors(include_url=False) if not _long_enough(d)][:MAX_FAULTS]
-        return None, [*document.faults, *_merged(_fault(document, detail, model) for detail in details)]
-    except RecursionError:
-        return None, [*document.faults, document.fault((), "nested too deeply", "a plain spec")]
+        details = [d for d in error.errors(include_url=False) if not _long_enough(d)][: MAX_FAULTS + 1]
+        found = _merged(_fault(document, detail, model) for detail in details)
+        blanks |= {f.pointer: replace(blanks[f.pointer], expected=f.expected) for f in found if f.pointer in blanks}
+        return None, [*document.faults, *blanks.values(), *(fault for fault in found if fault.pointer not in told)]
+
+
+def capped(document: Document, faults: Iterable[Fault]) -> list[Fault]:
+    """Return each fault once, at most MAX_FAULTS of them; then a last one says that there are more."""
+    once = list(dict.fromkeys(faults))
+    if len(once) <= MAX_FAULTS:
+        return once
+    more = document.fault((), f"more than {MAX_FAULTS} faults", "these mended first", rule="S012")
+    return [*once[:MAX_FAULTS], more]
+
+
+def walk(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yield every value of data with its path, parents first."""
+    yield path, data
+    children: Iterable[tuple[Any, Any]]
+    children = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list) else ()
+    for key, child in children:
+        yield from walk(child, (*path, key))
+
+
+def is_blank(value: Any) -> bool:
+    """Return whether a value is a text that waits to be filled."""
+    return isinstance(value, str) and value.startswith(TO_FILL)
+
+
+def _to_fill(document: Document) -> Iterator[Fault]:
+    if TO_FILL not in document.text:
+        return
+    for path, value in walk(document.data):
+        if is_blank(value):
+            yield document.fault(path, f"still to be filled: {value.removeprefix(TO_FILL)}", "what it asks for", rule="S110")
 
 
 def _long_enough(detail: ErrorDetails) -> bool:
@@ -215,7 +233,27 @@ def _merged(faults: Iterable[Fault]) -> list[Fault]:
 def _fault(document: Document, detail: ErrorDetails, model: type[Model]) -> Fault:
     path = _path_in(document.data, detail["loc"], missing=detail["type"] == "missing")
     found, expected, suggestion = _explain(detail, path, model)
-    return document.fault(path, found, expected, suggestion)
+    return document.fault(path, found, expected, suggestion, rule=_rule(detail["type"]))
+
+
+_RULES: Final = (
+    ("missing", "S101"),
+    ("extra_forbidden", "S102"),
+    ("literal_error", "S104"),
+    ("string_pattern_mismatch", "S106"),
+    ("union_tag_", "S107"),
+    ("too_", "S108"),
+    ("string_too_", "S108"),
+    ("greater_than", "S105"),
+    ("less_than", "S105"),
+    ("finite_number", "S105"),
+    ("int_from_float", "S105"),
+)
+"""How the type of an error of pydantic begins -> id of the check."""
+
+
+def _rule(kind: str) -> str:
+    return next((rule for begins, rule in _RULES if kind.startswith(begins)), "S103")
 
 
 def _path_in(data: Any, location: Sequence[str | int], *, missing: bool) -> list[str | int]:
@@ -240,15 +278,15 @@ def _explain(detail: ErrorDetails, path: Sequence[str | int], model: type[Model]
     value = _shown(detail["input"])
     match detail["type"]:
         case "missing":
-            return f"{name!r} is missing", f"a value for {name!r}", ""
+            return f"{_shown(name)} is missing", f"a value for {_shown(name)}", ""
         case "extra_forbidden":
-            return f"unknown key {name!r}", "a key of the schema", closest(name, _property_names(model))
+            return f"unknown key {_shown(name)}", "a key of the schema", closest(name, _property_names(model))
         case "literal_error":
             expected = str(context["expected"])
             return value, f"one of {expected}", closest(str(detail["input"]), re.findall(r"'([^']+)'", expected))
         case "union_tag_invalid":
             tags = re.findall(r"'([^']+)'", str(context["expected_tags"]))
-            return f"{context['tag']!r}", f"one of {', '.join(tags)}", closest(str(context["tag"]), tags)
+            return _shown(context["tag"]), f"one of {', '.join(tags)}", closest(str(context["tag"]), tags)
         case "union_tag_not_found":
             return "no key 'op'", "an object whose 'op' names an operator or a block", ""
         case _:
@@ -263,8 +301,12 @@ def _plain(message: str) -> str:
     return re.sub(r"^have (at (?:least|most) \S+ \w+) after validation, not \d+$", r"\1", message)
 
 
+def _short(pointer: str) -> str:
+    return pointer if len(pointer) <= MAX_POINTER else f"{pointer[: MAX_POINTER - 3]}..."
+
+
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = json.dumps(value) if isinstance(value, (bool, type(None))) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - one line of a terminal
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+MANY: Final = 1000
+"""Among more names than this none is suggested."""
 
 
 Severity = Literal["error", "warning"]
@@ -57,11 +61,15 @@ class Fault:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        """Return the fault on one line, clickable in editors: ``file:line:col: pointer: warning rule: found; expected``."""
+        """Return the fault on one line, clickable in editors: ``file:line:col: pointer: found; expected [rule]``."""
+        return f"{self.file}:{self.line}:{self.column}: {self.pointer or '/'}: {self.message}"
+
+    @property
+    def message(self) -> str:
+        """Return what was found, what was expected, the nearest valid name, and the id of the check."""
         hint = f"; did you mean {self.suggestion}?" if self.suggestion else ""
-        mark = " ".join(word for word in ("warning" if self.severity == "warning" else "", self.rule) if word)
-        told = f"{mark}: {self.found}" if mark else self.found
-        return f"{self.file}:{self.line}:{self.column}: {self.pointer or '/'}: {told}; expected {self.expected}{hint}"
+        rule = f" [{self.rule}]" if self.rule else ""
+        return f"{self.found}; expected {self.expected}{hint}{rule}"
 
 
 class SpecError(RoofwiseError, ValueError):
@@ -79,9 +87,23 @@ def closest(name: str, choices: Iterable[str]) -> str:
     >>> closest("resnet5", ["resnet18", "resnet50", "bert-base"])
     'resnet50'
     """
-    folded = {choice.lower(): choice for choice in sorted(choices, reverse=True)}
+    known = list(choices)
+    if len(known) > MANY:
+        return ""
+    folded = {choice.lower(): choice for choice in sorted(known, reverse=True)}
     matches = get_close_matches(name.lower()[:100], folded, n=1, cutoff=0.6)
     return folded[matches[0]] if matches else ""
+
+
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """Return names for a message, sorted; of many the first.
+
+    >>> listed(["b", "a", "c"], 2)
+    'a, b and 1 more'
+    """
+    known = sorted(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(name[:60] for name in known[:most]) + more
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UnknownNameError:

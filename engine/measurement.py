@@ -19,10 +19,15 @@ class Point(Model):
     """One measured batch: at least one of latency and throughput."""
 
     batch: Annotated[int, Field(ge=1), Integral]
+    """samples of one pass"""
     latency: Time | None = None
+    """of one pass"""
     latency_p90: Time | None = None
+    """nine of ten passes are faster"""
     throughput: ThroughputQuantity | None = None
+    """samples per second"""
     power: Power | None = None
+    """average power of the chip"""
 
 
 class Measurement(Model):
@@ -30,15 +35,28 @@ class Measurement(Model):
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     id: Identifier
+    """unique; a record with the id of one of ours replaces it"""
     workload: Identifier
+    """id of the model"""
     hardware: Identifier
+    """id of the chip"""
     dtype: Dtype
+    """number format of the operands"""
     sizes: dict[Key, Annotated[int, Field(ge=0), Integral]] = {}
+    """sizes of the model that are not at their default"""
     software: Text
+    """software and version"""
     runtime: Runtime = "graph"
+    """how the software ran the network"""
     method: Text
+    """how it was timed"""
     date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
+    """when"""
     devices: Annotated[int, Field(ge=1), Integral] = 1
+    """how many chips together"""
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    """every document that a figure names"""
     points: Annotated[tuple[Point, ...], Field(min_length=1), Tuple]
+    """one for each batch"""
     notes: Annotated[tuple[Text, ...], Tuple] = ()
+    """what else to know"""

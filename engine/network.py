@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from .ops.base import MAX_DIMENSION, Cost, Need, Operator, Shape, elements_of, s
 from .workload import Workload
 
 MAX_OPERATORS: Final = 100_000
+NOTHING: Final = Need(0.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +135,14 @@ class Network:
         return self.read_weights(batch) + each * np.asarray(batch, dtype=float)
 
     @cached_property
-    def tables(self) -> tuple[tuple[Cost, float], ...]:
-        """Return the tables of which only looked-up rows travel, with the share of look-ups that the output depends on.
+    def tables(self) -> tuple[Cost, ...]:
+        """Return the tables of which only looked-up rows travel, with the look-ups that the output depends on.
 
         A table tied to a layer is read whole, as that layer's weights.
         """
         tied = {getattr(node.operator, "tied_to", None) for node in self.nodes}
-        tables = [node for node in self.nodes if node.cost.table_rows and node.name not in tied]
-        return tuple((node.cost, self.needs[node.name].elements) for node in tables)
+        free = (node for node in self.nodes if node.name not in tied)
+        return tuple(t for node in free for t in node.operator.tables(node.cost, self.needs[node.name], self.sizes))
 
     def least_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the elements that a pass over `batch` samples must touch.
@@ -151,7 +152,7 @@ class Network:
         samples = np.asarray(batch, dtype=float)
         each = self.input_needs + self.output_elements + self.least_cache
         touched = [self.least_weights + each * samples]
-        touched += [np.minimum(t.table_rows, samples * t.lookups * share) * t.table_width for t, share in self.tables]
+        touched += [np.minimum(t.table_rows, samples * t.lookups) * t.table_width for t in self.tables]
         return np.asarray(np.sum(touched, axis=0), dtype=float)
 
 
@@ -249,6 +250,8 @@ class _Graph:
         shape = operator.shape(shapes, self.sizes)
         if max(shape, default=0) > MAX_DIMENSION:
             raise GraphError(f"the result is {' x '.join(map(str, shape))}; no dimension may pass 10^12")
+        if tied := getattr(operator, "tied_to", None):
+            self._shape(tied)
         cost = operator.cost(shapes, shape, self.sizes)
         self.nodes[name] = Node(name=name, operator=operator, inputs=inputs, shape=shape, cost=cost)
         self.last = name
@@ -268,15 +271,39 @@ class _Graph:
 def _needs(graph: _Graph) -> dict[str, Need]:
     """Return how much of every result and input the network's output depends on, at the least.
 
-    Where several operators read a result, the largest of their demands is certain; their union may be more.
+    Where several operators read a result, the largest of their demands is certain, and the sum of those for different parts;
+    their union may be more.
     """
-    needs = dict.fromkeys([*graph.inputs, *graph.nodes], Need(0.0, 0.0))
+    needs = dict.fromkeys([*graph.inputs, *graph.nodes], NOTHING)
     needs[graph.last] = Need(1.0, 1.0, last=True)
+    parts: dict[str, dict[tuple[Hashable, Hashable], Need]] = defaultdict(dict)
     for node in reversed(graph.nodes.values()):
+        needs[node.name] = _with_parts(needs[node.name], parts[node.name])
         shapes = [graph.nodes[s].shape if s in graph.nodes else graph.inputs[s] for s in node.inputs]
         demands = node.operator.demands(needs[node.name], shapes, node.shape, graph.sizes)
+        region = node.operator.region(graph.sizes)
         for source, demand in zip(node.inputs, demands, strict=True):
-            before = needs[source]
-            last = before.last or demand.last
-            needs[source] = Need(max(before.rows, demand.rows), max(before.elements, demand.elements), last)
-    return needs
+            if region is None:
+                needs[source] = _larger(needs[source], demand)
+            else:
+                parts[source][region] = _larger(parts[source].get(region, NOTHING), demand)
+    return needs | {name: _with_parts(needs[name], parts[name]) for name in graph.inputs}
+
+
+def _with_parts(need: Need, parts: Mapping[tuple[Hashable, Hashable], Need]) -> Need:
+    """Return the larger of a need and of what the parts of any one partition need together."""
+    sums: dict[Hashable, Need] = defaultdict(lambda: NOTHING)
+    for (partition, _), part in parts.items():
+        before = sums[partition]
+        rows, elements = _together(before.rows, part.rows), _together(before.elements, part.elements)
+        sums[partition] = Need(rows, elements, before.last or part.last)
+    return reduce(_larger, sums.values(), need)
+
+
+def _together(first: float, second: float) -> float:
+    """Return the sum of two shares; six sixths are 1, whatever the last bit."""
+    return min(1.0, round(first + second, 12))
+
+
+def _larger(first: Need, second: Need) -> Need:
+    return Need(max(first.rows, second.rows), max(first.elements, second.elements), first.last or second.last)

@@ -45,11 +45,17 @@ class Source(Model):
     """A document that figures are quoted from, or the assumption that stands in for one."""
 
     title: Text
+    """the title of the document"""
     publisher: Text | None = None
+    """who published it"""
     url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    """its address"""
     date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
+    """its date, as in 2026-11-25, 2026-11 or 2026"""
     accessed: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """the day on which it was read"""
     assumes: Text | None = None
+    """where there is no document: what is taken instead, in a sentence"""
 
 
 class Quantity(Model):
@@ -58,10 +64,15 @@ class Quantity(Model):
     dimension: ClassVar[str]
 
     value: float
+    """the number, as the source prints it"""
     unit: str
+    """its unit, as the source prints it"""
     source: Key
+    """the key of its document in `sources`"""
     note: Text | None = None
+    """what else to know about it"""
     confidence: Confidence | None = None
+    """how far it can be trusted"""
 
     @property
     def si(self) -> float:

@@ -49,14 +49,25 @@ class Workload(Model):
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     id: Identifier
+    """unique; a spec with the id of one of ours replaces it"""
     name: Text
+    """as its authors write it"""
     task: Text
+    """what it does"""
     measured_as: Annotated[tuple[Text, ...], Tuple] = ()
+    """names under which tables of measurements know it"""
     source: Annotated[Key, Field(description="the source that the graph follows")]
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
+    """every document that a figure names"""
     sizes: dict[Key, SymbolicSize] = {}
+    """sizes that a request may choose, by name"""
     inputs: Annotated[dict[Key, Annotated[tuple[Dim, ...], Field(min_length=1, max_length=8), Tuple]], Field(min_length=1)]
+    """shape of each input for one sample"""
     graph: Annotated[tuple[Node, ...], Field(min_length=1, max_length=5000), Tuple]
+    """operators and blocks, in order"""
     published: Published = Published()
+    """totals that the graph must reproduce"""
     not_modelled: Annotated[tuple[Text, ...], Tuple] = ()
+    """what the graph leaves out"""
     notes: Annotated[tuple[Text, ...], Tuple] = ()
+    """what else to know"""

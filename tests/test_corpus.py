@@ -18,6 +18,7 @@ from advisor.check import check_checks, load_checks
 from advisor.rule import check_rules
 from advisor.validation import MODELS, validate_file
 from engine.catalog import data_root, load_document
+from engine.codes import CODES
 from engine.documents import Document, read_file, read_text, validate
 
 ROOT = Path(__file__).parent / "specs"
@@ -72,11 +73,52 @@ def test_no_number_is_without_a_declared_source(path: Path) -> None:
     assert all(item["source"] in data["sources"] for item in numbers(data))
 
 
+Path_ = tuple[str | int, ...]
+
+
+def leaves(data: Any, path: Path_ = (), around: tuple[Any, ...] = ()) -> list[tuple[Path_, tuple[Any, ...]]]:
+    """Return every number of a spec with its path and the objects around it, the whole first."""
+    if isinstance(data, dict):
+        return [leaf for key, child in data.items() for leaf in leaves(child, (*path, key), (*around, data))]
+    if isinstance(data, list):
+        return [leaf for index, child in enumerate(data) for leaf in leaves(child, (*path, index), around)]
+    return [(path, around)] if isinstance(data, (int, float)) and not isinstance(data, bool) else []
+
+
+def sources_in(data: Any) -> set[str]:
+    """Return the sources that figures in data name."""
+    children = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    own = {data["source"]} if isinstance(data, dict) and isinstance(data.get("source"), str) else set()
+    return own.union(*map(sources_in, children))
+
+
+def sources_of(path: Path_, around: tuple[Any, ...]) -> set[str]:
+    """Return the sources of a number: that of the nearest object around it that names one, else those of the figures beside it.
+
+    Beside it is in the nearest object below the whole that has any: a batch goes with the times measured at it. The sizes of a
+    measured network go with all that was measured.
+    """
+    for object_ in reversed(around):
+        if isinstance(object_.get("source"), str):
+            return {object_["source"]}
+    beside = next((found for object_ in reversed(around[1:]) if (found := sources_in(object_))), set())
+    return beside or (sources_in(around[0].get("points")) if path[0] == "sizes" else set())
+
+
+@pytest.mark.parametrize("path", [*VALID, *SHIPPED], ids=names([*VALID, *SHIPPED]))
+def test_every_number_resolves_to_a_declared_source(path: Path) -> None:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    for leaf, around in leaves(data):
+        found = sources_of(leaf, around)
+        assert found, leaf
+        assert found <= data["sources"].keys(), leaf
+
+
 @pytest.mark.parametrize("path", INVALID, ids=names(INVALID))
 def test_an_invalid_file_has_the_findings_beside_it(path: Path) -> None:
-    """A line is `line:column pointer | how the finding begins`, then ` | suggestion` where there is one.
+    """A line is `line:column pointer id | how the finding begins`, then ` | suggestion` where there is one.
 
-    After the pointer stand `warning`, where it is none but that, and the id of the check that found it.
+    Before the id of the check that found it stands `warning`, where it is none but that.
     """
     expected = path.with_suffix(".expected").read_text(encoding="utf-8").splitlines()
     start = time.perf_counter()
@@ -87,6 +129,7 @@ def test_an_invalid_file_has_the_findings_beside_it(path: Path) -> None:
         place, told, *suggestion = line.split(" | ")
         severity = "warning" if fault.severity == "warning" else ""
         assert " ".join(filter(None, (f"{fault.line}:{fault.column}", fault.pointer or "/", severity, fault.rule))) == place
+        assert fault.rule in CODES or fault.rule in load_checks().checks
         assert f"{fault.found}; expected {fault.expected}".startswith(told)
         assert fault.suggestion == (suggestion[0] if suggestion else "")
 

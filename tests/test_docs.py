@@ -123,7 +123,7 @@ def test_a_printed_page_is_checked_by_the_command_of_the_readme(name: str, capsy
 
 def test_a_page_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert docs.main(["rulez"]) == 2
-    assert capsys.readouterr().err == "error: no page 'rulez'; there are: rules, catalogue\n"
+    assert capsys.readouterr().err == "error: no page 'rulez'; there are: rules, catalogue, findings\n"
 
 
 def test_the_catalogue_has_a_row_for_every_spec() -> None:
@@ -138,9 +138,22 @@ def test_the_catalogue_has_a_row_for_every_spec() -> None:
         assert missing == []
 
 
+def test_the_page_of_findings_is_fresh() -> None:
+    assert docs.findings_text() == text_of("docs/findings.md"), "run python -m advisor.docs --write"
+
+
 @pytest.mark.parametrize("name", schemas.MODELS)
 def test_a_schema_is_fresh(name: str) -> None:
     assert schemas.text(name) == text_of(f"schemas/{name}.schema.json"), "run python -m advisor.schemas --write"
+
+
+@pytest.mark.parametrize("kind", ["accelerator", "workload", "measurement", "rule", "profile"])
+def test_an_editor_explains_every_key_of_a_spec(kind: str) -> None:
+    schema = schemas.schema(kind)
+    parts = [schema, *(schema["$defs"].get(name, {}) for name in ("Memory", "Power", "Source", "Point", "Rule"))]
+    keys = {name: field for part in parts for name, field in part.get("properties", {}).items()}
+    silent = {name for name, field in keys.items() if "description" not in field and "$ref" not in field}
+    assert silent - {"$schema"} == set()
 
 
 def test_no_schema_is_left_over() -> None:

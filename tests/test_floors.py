@@ -11,26 +11,28 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ENGINE = """
-errors units expressions symbols winograd
+errors codes units expressions symbols winograd
 quantity closed_form
 roofline kernels cache energy quantization
 accelerator calibration measurement
-ops.base ops.attention ops.experts ops.image ops.matrix ops.movement ops.pointwise ops.__init__
-blocks.base blocks.convolutional blocks.transformer blocks.__init__
+ops.base ops.attention ops.conditioning ops.experts ops.image ops.layout ops.matrix ops.movement ops.norms ops.pointwise
+ops.recommendation ops.window ops.__init__
+blocks.base blocks.convolutional blocks.detection blocks.hierarchical blocks.diffusion blocks.recommendation blocks.transformer
+blocks.__init__
 workload
 _compiled
 fusion liveness network
 codegen machine single compiled solve
-documents checks
+places documents kinds folders checks
 catalog
 predict
 __init__
 """
 ADVISOR = """
 __init__ requirements facts chip_facts gaps report.__init__ report.layout report.spec report.columns report.live
-rule check claim
+rule check claim starting
 model_contract model_table
-inputs validation datasheet report.datasheet browse listing comparison report.comparison
+inputs validation report.findings datasheet report.datasheet browse listing comparison report.comparison
 importers.__init__ importers.config importers.graphs importers.decoders importers.encoders importers.hf
 candidate
 exclusion
@@ -44,7 +46,8 @@ schemas report.sweep report.claims report.accuracy report.plot report.calibratio
 output options
 commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
 commands.import_hf
-commands.insights commands.list_specs commands.predict commands.show commands.sweep commands.validate
+commands.insights commands.list_specs commands.new commands.predict commands.schema commands.show commands.sweep
+commands.validate
 cli
 """
 FLOORS = {"engine": ENGINE.split(), "advisor": ADVISOR.split()}

@@ -11,7 +11,7 @@ import typer
 from engine.catalog import Catalog
 
 from .. import inputs, output
-from ..options import Out, Specs, load_catalog
+from ..options import Out, Specs, Strict, load_specs
 
 
 def command(
@@ -36,6 +36,7 @@ def command(
         typer.Option(help="Draw predicted against measured times, too: a file .svg, .png or .html.", metavar="FILE"),
     ] = None,
     specs: Specs = None,
+    strict: Strict = False,
     form: Annotated[str, typer.Option("--format", "-f", help="text, md, json or csv.", metavar="FORMAT")] = "text",
     out: Out = None,
 ) -> None:
@@ -58,7 +59,7 @@ def command(
 
         faults.take("--plot", lambda: drawn.check(plot), None)
     faults.check()
-    catalog = load_catalog(specs)
+    catalog, _ = load_specs(specs, strict=strict)
     report = accuracy.report(_measured(data, catalog), catalog, groups)
     if plot is not None:
         output.write_bytes(drawn.draw(report.points, plot.suffix), plot, "--plot")

@@ -7,7 +7,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from .. import inputs, output
-from ..options import NOTHING_QUALIFIES, Dtypes, Out, Runtime, SeqLen, Sizes, Specs, load_specs
+from ..options import NOTHING_QUALIFIES, Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
 
 HELP: Final = """
 Which accelerator, and which batch size, for a model under a requirement, with reasons.
@@ -60,6 +60,7 @@ def command(
     seq_len: SeqLen = None,
     size: Sizes = None,
     specs: Specs = None,
+    strict: Strict = False,
     top: Annotated[str, typer.Option(help="How many alternatives the text shows.", metavar="N")] = "5",
     allow_modelled: Annotated[
         bool, typer.Option("--allow-modelled", help="Recommend chips that nobody measured on silicon, too.")
@@ -91,7 +92,7 @@ def command(
     inputs.choice("--format", form, ("text", "json", "md", "html"))
     inputs.choice("--explain", explain or "excluded", ("excluded",))
     shown = inputs.whole_numbers(top, least=0)[0]
-    catalog, book = load_specs(specs)
+    catalog, book = load_specs(specs, strict=strict)
     options = {**ctx.params, "profile": profile or objective}
     request = inputs.requirements(options, catalog, book)
     from ..recommend import advise  # noqa: PLC0415

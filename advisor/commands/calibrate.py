@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from .. import inputs, output
-from ..options import Specs, load_specs
+from ..options import Specs, Strict, load_specs
 
 
 def command(
@@ -22,6 +22,7 @@ def command(
     ],
     hardware: Annotated[str | None, typer.Option(help="The chip, where the measurements are of several.", metavar="ID")] = None,
     specs: Specs = None,
+    strict: Strict = False,
     form: Annotated[
         str, typer.Option("--format", "-f", help="How the report is printed: text or json.", metavar="FORMAT")
     ] = "text",
@@ -45,7 +46,7 @@ def command(
     from ..report import calibration  # noqa: PLC0415
     from ..report.spec import checked_text  # noqa: PLC0415
 
-    catalog, _ = load_specs(specs)
+    catalog, _ = load_specs(specs, strict=strict)
     chip = None if hardware is None else catalog.accelerators[hardware].id
     chip, found = evidence.read(measurements, catalog, chip)
     result = calibrate.calibrate(chip, found, catalog)

@@ -12,7 +12,7 @@ from engine.errors import SpecError
 
 from .. import inputs, output
 from ..claim import ClaimFile
-from ..options import Out, Specs, load_specs
+from ..options import Out, Specs, Strict, load_specs
 from ..validation import validate_file
 
 
@@ -22,6 +22,7 @@ def command(
         typer.Argument(help="Files of claims; without one, the study that ships.", metavar="[FILE]..."),
     ] = None,
     specs: Specs = None,
+    strict: Strict = False,
     form: Annotated[str, typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT")] = "text",
     out: Out = None,
 ) -> None:
@@ -39,7 +40,7 @@ def command(
     from ..report import document  # noqa: PLC0415
 
     inputs.choice("--format", form, ("text", "md", "html", "json"))
-    catalog, _ = load_specs(specs)
+    catalog, _ = load_specs(specs, strict=strict)
     found = [_claims(path) for path in files or sorted((data_root() / "specs" / "claims").glob("*.json"))]
     judged = [(file, judge(file, catalog)) for file in found]
     if form == "json":

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import inputs, output
-from ..options import Out, Specs, load_specs
+from ..options import Out, Specs, Strict, load_specs
 
 
 def command(
@@ -15,6 +15,7 @@ def command(
     *,
     differences: Annotated[bool, typer.Option("--differences", help="Only the lines in which the chips differ.")] = False,
     specs: Specs = None,
+    strict: Strict = False,
     form: Annotated[
         str,
         typer.Option("--format", "-f", help="table (or text), md, csv or json, the last two in base units.", metavar="FORMAT"),
@@ -33,7 +34,7 @@ def command(
     from ..report import comparison as report  # noqa: PLC0415
 
     form = inputs.form(form, ("text", "md", "csv", "json"))
-    catalog, _ = load_specs(specs)
+    catalog, _ = load_specs(specs, strict=strict)
     chosen = comparison.chosen([name for text in chips for name in inputs.split(text)], catalog)
     told = [line for line in comparison.lines(chosen, catalog) if not (differences and line.equal)]
     match form:

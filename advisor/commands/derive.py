@@ -9,7 +9,7 @@ import typer
 from engine.calibration import GRAPH
 
 from .. import inputs, output
-from ..options import Out, Runtime, SeqLen, Sizes, Specs, load_specs
+from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
 
 
 def command(
@@ -22,6 +22,7 @@ def command(
     seq_len: SeqLen = None,
     size: Sizes = None,
     specs: Specs = None,
+    strict: Strict = False,
     form: Annotated[str, typer.Option("--format", "-f", help="text, md, latex or json.", metavar="FORMAT")] = "text",
     out: Out = None,
 ) -> None:
@@ -36,7 +37,7 @@ def command(
     from ..report import derivation  # noqa: PLC0415
 
     inputs.choice("--format", form, ("text", "md", "latex", "json"))
-    catalog, _ = load_specs(specs)
+    catalog, _ = load_specs(specs, strict=strict)
     faults = inputs.Faults()
     run = faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH)
     workload = faults.take("MODEL", lambda: catalog.workloads[model], None)

@@ -9,7 +9,7 @@ import typer
 from engine.calibration import GRAPH
 
 from .. import inputs, output
-from ..options import Out, Runtime, SeqLen, Sizes, Specs, load_specs
+from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
 
 
 def command(
@@ -25,6 +25,7 @@ def command(
     seq_len: SeqLen = None,
     size: Sizes = None,
     specs: Specs = None,
+    strict: Strict = False,
     form: Annotated[str, typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT")] = "text",
     out: Out = None,
 ) -> None:
@@ -41,7 +42,7 @@ def command(
     from ..report.insights import insights  # noqa: PLC0415
 
     inputs.choice("--format", form, ("text", "md", "html", "json"))
-    catalog, book = load_specs(specs)
+    catalog, book = load_specs(specs, strict=strict)
     faults = inputs.Faults()
     names = inputs.split(models)
     study = Study(

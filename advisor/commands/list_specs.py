@@ -9,7 +9,7 @@ import typer
 
 from .. import inputs, output
 from ..check import load_checks
-from ..options import Out, Specs, load_specs
+from ..options import Out, Specs, Strict, load_specs
 
 
 def command(
@@ -33,6 +33,7 @@ def command(
         ),
     ] = None,
     specs: Specs = None,
+    strict: Strict = False,
     form: Annotated[
         str,
         typer.Option("--format", "-f", help="table (or text), md, csv or json (a plain list of objects).", metavar="FORMAT"),
@@ -53,8 +54,8 @@ def command(
     from ..report import columns  # noqa: PLC0415
 
     form = inputs.form(form, ("text", "md", "csv", "json"))
-    catalog, book = load_specs(specs)
-    checks = load_checks(inputs.spec_directories(specs or ()))
+    catalog, book = load_specs(specs, strict=strict)
+    checks = load_checks(inputs.spec_directories(specs or ()), strict=False)
     faults = inputs.Faults()
     every = rows = listing.listed(what, catalog, book, checks, inputs.split(dtype))
     for name, text in {"kind": kind, "vendor": vendor, "family": family, "dtype": dtype}.items():

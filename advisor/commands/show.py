@@ -13,7 +13,7 @@ from engine.workload import Workload
 
 from .. import inputs, output
 from ..check import load_checks
-from ..options import Out, Runtime, SeqLen, Sizes, Specs, load_specs
+from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
 
 _FORMATS: Final = ("text", "md", "json")
 _MODEL_FORMATS: Final = ("text", "md", "json", "csv")
@@ -34,6 +34,7 @@ def command(
     size: Sizes = None,
     every: Annotated[bool, typer.Option("--all", help="Of a model: a line for every kernel of repeated blocks.")] = False,
     specs: Specs = None,
+    strict: Strict = False,
     form: Annotated[
         str, typer.Option("--format", "-f", help="text (or table), md or json; of a model csv, too.", metavar="FORMAT")
     ] = "text",
@@ -52,8 +53,8 @@ def command(
     from .. import browse  # noqa: PLC0415
 
     form = inputs.form(form, _MODEL_FORMATS)
-    catalog, book = load_specs(specs)
-    spec = browse.find(name, catalog, book, load_checks(inputs.spec_directories(specs or ())))
+    catalog, book = load_specs(specs, strict=strict)
+    spec = browse.find(name, catalog, book, load_checks(inputs.spec_directories(specs or ()), strict=False))
     asked: dict[str, Any] = {
         "--hardware": hardware, "--dtype": dtype, "--batch": batch, "--runtime": runtime, "--seq-len": seq_len,
         "--size": size, "--all": every,

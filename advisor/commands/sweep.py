@@ -12,7 +12,7 @@ import typer
 from engine.calibration import GRAPH
 
 from .. import inputs, output
-from ..options import Dtypes, Out, Runtime, SeqLen, Sizes, Specs, load_specs
+from ..options import Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
 
 
 def command(
@@ -28,6 +28,7 @@ def command(
     seq_len: SeqLen = None,
     size: Sizes = None,
     specs: Specs = None,
+    strict: Strict = False,
     allow_modelled: Annotated[
         bool, typer.Option("--allow-modelled", help="Let chips that nobody measured on silicon stand on the front, too.")
     ] = False,
@@ -49,7 +50,7 @@ def command(
     from ..sweep import Sweep, points_of, sweep  # noqa: PLC0415
 
     inputs.choice("--format", form, ("text", "md", "html", "csv", "json", "parquet"))
-    catalog, _ = load_specs(specs)
+    catalog, _ = load_specs(specs, strict=strict)
     faults = inputs.Faults()
     if form == "parquet":
         faults.take("--format", lambda: _check_parquet(out), None)

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+import sys
+from typing import Annotated, Final
 
 import typer
 
 from .. import inputs, output
-from ..options import FAULTY
+from ..options import FAULTY, Out
+
+WARNED: Final = 1
+"""Exit code with --strict where there are warnings, and no errors."""
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(help="Spec files, or folders of them.", metavar="FILE...")],
-    form: Annotated[str, typer.Option("--format", "-f", help="text or json.", metavar="FORMAT")] = "text",
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Spec files, folders of them, patterns such as 'specs/**/*.json'; - is stdin.", metavar="FILE..."),
+    ],
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="text, json, sarif (code scanning) or github (annotations).", metavar="FORMAT")
+    ] = "text",
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 where there are only warnings.")] = False,
+    stdin_name: Annotated[str, typer.Option(help="What to call the file that stdin brings.", metavar="NAME")] = "<stdin>",
+    out: Out = None,
 ) -> None:
     """Check spec files and name every fault.
 
-    Each with file, line, column, pointer, the check that found it and what was expected; exit 0 when all are valid.
-    Warnings leave a file valid.
+    Each with file, line, column, pointer and what was expected. Exit codes: 0 all are valid, 1 there are warnings and --strict,
+    2 there are errors.
+
+    \b
+    advise validate my-specs/
+    advise validate 'my-specs/**/*.json' --format github
+    cat chip.json | advise validate - --stdin-name chip.json
     """
     from .. import browse  # noqa: PLC0415
-    from ..validation import files_of, validate_file  # noqa: PLC0415
+    from ..report import findings  # noqa: PLC0415
+    from ..validation import STDIN, validate_paths  # noqa: PLC0415
 
-    inputs.choice("--format", form, ("text", "json"))
-    outcomes = [validate_file(path) for path in files_of(paths)]
-    if form == "json":
-        output.write(
-            output.as_json([{"file": o.file, "valid": o.valid, "faults": [_fault(f) for f in o.faults]} for o in outcomes]),
-            None,
-        )
-    else:
-        output.write("".join(browse.outcome_text(outcome) for outcome in outcomes) or "no spec files there\n", None)
-    if not outcomes or not all(outcome.valid for outcome in outcomes):
+    inputs.choice("--format", form, tuple(findings.FORMATS))
+    report = validate_paths(paths, sys.stdin.buffer.read() if STDIN in paths else None, stdin_name)
+    (only, *others) = report.outcomes
+    facts = browse.outcome_text(only) if only.spec is not None and not others else ""
+    output.write(findings.printed(report, form, facts), out)
+    if report.count("error"):
         raise typer.Exit(FAULTY)
-
-
-def _fault(fault: Any) -> dict[str, Any]:
-    names = ("file", "line", "column", "pointer", "found", "expected", "suggestion", "rule", "severity")
-    return {name: getattr(fault, name) for name in names}
+    if strict and report.count("warning"):
+        raise typer.Exit(WARNED)

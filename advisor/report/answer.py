@@ -13,14 +13,14 @@ from ..facts import shown
 from ..recommend import Advice, Choice
 from ..rule import Rulebook
 from .document import Document, Section, Table
-from .text import CAUSES, HEADINGS, RIGHT, alternative_row, need_text, request_line
+from .text import CAUSES, HEADINGS, RIGHT, alternative_row, left_out, marked, need_text, request_line, yours
 
 
 def document(advice: Advice, catalog: Catalog, book: Rulebook) -> Document:
     """Return the answer, section by section."""
     best = advice.recommendation
     sections = [_trace(advice, book), _time(best), _winners(advice)] if best else [_miss(advice)]
-    sections += [_alternatives(advice), _excluded(advice)]
+    sections += [_alternatives(advice), _excluded(advice), *_own(advice, catalog, book)]
     if best:
         sections.append(Section(key="derivation", title="The derivation, with numbers", text=(_DERIVED,)))
     sections += [_documents(advice, catalog, book), _left_out(advice, catalog)]
@@ -79,7 +79,7 @@ def _time(best: Choice | None) -> Section:
 def _winners(advice: Advice) -> Section:
     names = ("latency_p90_s", "throughput_per_s", "energy_per_inference_j")
     rows = [
-        (name, w.chip.id, w.slot.dtype, f"{w.facts['batch']:g}", *(shown(figure, w.facts[figure]) for figure in names))
+        (name, marked(w), w.slot.dtype, f"{w.facts['batch']:g}", *(shown(figure, w.facts[figure]) for figure in names))
         for name, w in advice.winners.items()
     ]
     heading = ("profile", "chip", "dtype", "batch", "latency, 90 % sure", "throughput", "energy")
@@ -106,6 +106,12 @@ def _excluded(advice: Advice) -> Section:
     rows += [(i.hardware, "undetermined", f"nobody publishes {', '.join(i.missing)}", "") for i in advice.undetermined]
     table = Table(heading=("chip", "rule", "because", "would need"), rows=tuple(rows), right=(False,) * 4)
     return Section(key="excluded", title="Excluded and undetermined", text=() if rows else ("None.",), table=table)
+
+
+def _own(advice: Advice, catalog: Catalog, book: Rulebook) -> list[Section]:
+    """Return what there is to say of specs of the user's own: where their chips are, and what was left out."""
+    parts = (("yours", "Your chips", yours(advice, catalog)), ("left-out", "Left out", left_out(catalog, book)))
+    return [Section(key=key, title=title, points=tuple(points)) for key, title, points in parts if points]
 
 
 def _documents(advice: Advice, catalog: Catalog, book: Rulebook) -> Section:

@@ -37,10 +37,7 @@ def network_data(network: Network, machine: Machine) -> dict[str, Any]:
         "launches": network.launches,
         "least_once": network.least_weights,
         "least_each": network.input_needs + network.output_elements + network.least_cache,
-        "tables": [
-            {"rows": cost.table_rows, "width": cost.table_width, "lookups": cost.lookups * share}
-            for cost, share in network.tables
-        ],
+        "tables": [{"rows": cost.table_rows, "width": cost.table_width, "lookups": cost.lookups} for cost in network.tables],
         "stored_once": network.parameters,
         "stored_each": network.peak_activation_elements + network.cache_elements,
     }

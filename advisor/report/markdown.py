@@ -13,7 +13,7 @@ from ..facts import shown
 from ..recommend import Advice, Choice
 from ..rule import Rulebook
 from .layout import markdown_table
-from .text import CAUSES, HEADINGS, RIGHT, alternative_row, need_text, request_line
+from .text import CAUSES, HEADINGS, RIGHT, alternative_row, left_out, marked, need_text, request_line, yours
 
 _UNITS: Final = re.compile(r"(_per_s|_bytes|_[sjw])$")
 """What a value says already."""
@@ -34,6 +34,8 @@ def report(advice: Advice, catalog: Catalog, book: Rulebook, *, top: int = 5) ->
         else []
     )
     lines += _places(advice)
+    for heading, items in (("Your chips", yours(advice, catalog)), ("Left out", left_out(catalog, book))):
+        lines += [f"## {heading}", "", *(f"- {item}" for item in items), ""] if items else []
     lines += ["## Not modelled", "", *(f"- {item}" for item in not_modelled(advice, catalog)), ""]
     lines += [
         "## Sources",
@@ -50,7 +52,7 @@ def _recommended(advice: Advice, best: Choice) -> list[str]:
     reasons = [(reason["rule"], reason["verdict"], reason["because"]) for reason in advice.rationale]
     steps = [(CAUSES[cause], f"{100 * (share or 0):.1f} %", shown("latency_estimate_s", seconds))
              for cause, seconds, share in waterfall(best.grid.points, best.place)]  # fmt: skip
-    winners = [(name, w.chip.id, w.slot.dtype, f"{w.facts['batch']:g}", shown("latency_p90_s", w.facts["latency_p90_s"]))
+    winners = [(name, marked(w), w.slot.dtype, f"{w.facts['batch']:g}", shown("latency_p90_s", w.facts["latency_p90_s"]))
                for name, w in advice.winners.items()]  # fmt: skip
     heading = ("profile", "chip", "dtype", "batch", "latency, 90 % sure")
     return [

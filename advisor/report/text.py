@@ -17,9 +17,12 @@ from ..exclusion import Exclusion, Need, Undetermined
 from ..facts import shown
 from ..recommend import Advice, Choice
 from ..rule import Rulebook
+from .findings import first, told
 from .layout import LABEL, Paint, block, hung, labelled, plain, table
 
 MAX_LISTED: Final = 400
+MANY: Final = 10
+"""So many chips of the user's own are listed one by one."""
 FEW: Final = 3
 """So many chips are named where more are counted."""
 CAUSES: Final = {
@@ -44,6 +47,7 @@ def report(advice: Advice, catalog: Catalog, book: Rulebook, *, width: int = 100
     if advice.recommendation:
         parts += [_why(advice, width), _ladder(advice.recommendation, width), _winners(advice, width)]
     parts += [_alternatives(advice, book, top, width, paint), _excluded(advice, book, width, explain=explain)]
+    parts += [block("Yours", yours(advice, catalog), width, hang=2), block("Left out", left_out(catalog, book), width, hang=2)]
     parts += [labelled("Not modelled", "; ".join(not_modelled(advice, catalog)), width)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
@@ -159,7 +163,7 @@ def _ladder(choice: Choice, width: int) -> list[str]:
 
 
 def _winners(advice: Advice, width: int) -> list[str]:
-    rows = [(name, w.chip.id, w.slot.dtype, f"b{w.facts['batch']:g}", _headline(name, w)) for name, w in advice.winners.items()]
+    rows = [(name, marked(w), w.slot.dtype, f"b{w.facts['batch']:g}", _headline(name, w)) for name, w in advice.winners.items()]
     return block("Winners", table(rows, (False, False, False, False, True)), width)
 
 
@@ -176,11 +180,34 @@ HEADINGS: Final = ("Alternatives", "dtype", "batch", "ms (90 %)", "/s", "mJ", "W
 RIGHT: Final = (False, False, True, True, True, True, True, False)
 
 
+def marked(choice: Choice) -> str:
+    """Return the id of a chip, marked where its spec is the user's own."""
+    return f"{choice.chip.id} (yours)" if choice.facts["user_spec"] else choice.chip.id
+
+
+def yours(advice: Advice, catalog: Catalog) -> list[str]:
+    """Return where each chip of the user's own is: recommended, its place among the alternatives, excluded, undetermined."""
+    places = {} if advice.recommendation is None else {advice.recommendation.chip.id: "recommended"}
+    total = len(advice.alternatives)
+    for place, (choice, lost) in enumerate(advice.alternatives, 1):
+        places[choice.chip.id] = f"place {place} of {total} alternatives; lost on {lost}"
+    places |= {item.hardware: f"excluded by {item.rule.id}: {item.because}" for item in advice.excluded}
+    places |= {item.hardware: f"undetermined: missing {'; '.join(item.missing) or 'a figure'}" for item in advice.undetermined}
+    own = [name for name, entry in catalog.accelerators.entries.items() if not entry.ours and name in places]
+    more = [f"{len(own) - MANY} more: --top {total}"] if len(own) > MANY else []
+    return [f"{name}: {places[name]}" for name in own[:MANY]] + more
+
+
+def left_out(catalog: Catalog, book: Rulebook) -> list[str]:
+    """Return what the answer does without: files of the user's with errors, and what stands in for them."""
+    return [f"{told(item)}: {first(item.faults)}" for item in (*catalog.left_out, *book.left_out)]
+
+
 def alternative_row(choice: Choice, lost: str) -> tuple[str, ...]:
     """Return a chip that meets the request as cells under HEADINGS."""
     facts = choice.facts
     return (
-        choice.chip.id,
+        marked(choice),
         choice.slot.dtype,
         f"{facts['batch']:g}",
         significant(1e3 * facts["latency_p90_s"]),

@@ -14,7 +14,12 @@ from .convolutional import (
     Inception,
     InvertedResidual,
     SeparableConv,
+    ShuffleUnit,
 )
+from .detection import C3, C2f, DetectionHead, Sppf
+from .diffusion import DitBlock
+from .hierarchical import ChannelNorm, ConvNextBlock, PatchMerging, SwinBlock
+from .recommendation import Mlp
 from .transformer import (
     CrossDecoderBlock,
     DecoderBlock,
@@ -42,5 +47,16 @@ AnyBlock = (
     | GatedDecoderBlock
     | LatentDecoderBlock
     | CrossDecoderBlock
+    | C3
+    | C2f
+    | Sppf
+    | DetectionHead
+    | ChannelNorm
+    | ConvNextBlock
+    | SwinBlock
+    | PatchMerging
+    | DitBlock
+    | Mlp
+    | ShuffleUnit
 )
 """Every block that a graph may name."""

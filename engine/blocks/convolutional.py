@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from ..ops.base import Dim, Extent, Operator, Padding, Shape, size_of
 from ..ops.image import Conv2d, GlobalPool, Pool
+from ..ops.layout import ChannelShuffle, Part
 from ..ops.matrix import Linear
 from ..ops.movement import Concat
 from ..ops.pointwise import Activation, BatchNorm, Elementwise, Gate
@@ -14,29 +15,34 @@ from ..quantity import Tuple
 from .base import ActivationName, Block, Chain
 
 
-class _Convolutions(Chain):
+class Convolutions(Chain):
     """Convolutions as networks with batch normalisation write them: no bias, norm, activation."""
 
     def conv(self, suffix: str, source: str, activation: str | None, **fields: Any) -> str:
+        """Append a convolution, its norm and an activation, if any; return the name of the result."""
         self.add(suffix, Conv2d, source, op="conv2d", bias=False, **fields)
         last = self.add(f"{suffix}_bn", BatchNorm, op="batch_norm")
         return last if activation is None else self.activate(suffix, activation)
 
     def biased(self, suffix: str, source: str, activation: str, **fields: Any) -> str:
+        """Append a convolution with bias and an activation; return the name of the result."""
         self.add(suffix, Conv2d, source, op="conv2d", **fields)
         return self.activate(suffix, activation)
 
     def concat(self, *sources: str) -> str:
+        """Append a concatenation; return its name."""
         return self.add("concat", Concat, *sources, op="concat")
 
     def activate(self, suffix: str, function: str) -> str:
+        """Append an activation; return its name."""
         return self.add(f"{suffix}_{function}", Activation, op="activation", function=function)
 
-    def residual(self, first: str, second: str) -> str:
-        return self.add("add", Elementwise, first, second, op="elementwise", function="add")
+    def residual(self, first: str, second: str, suffix: str = "add") -> str:
+        """Append a sum; return its name."""
+        return self.add(suffix, Elementwise, first, second, op="elementwise", function="add")
 
 
-def _shortcut(chain: _Convolutions, source: str, shape: Shape, out: int, stride: int) -> str:
+def _shortcut(chain: Convolutions, source: str, shape: Shape, out: int, stride: int) -> str:
     """Return the name of the shortcut: the source itself, or its projection where shape changes (He et al. 2015, option B)."""
     if stride == 1 and shape[0] == out:
         return source
@@ -51,15 +57,16 @@ class ConvNorm(Block):
     kernel: Extent
     stride: Extent = 1
     padding: Padding = 0
+    dilation: Extent = 1
     groups: Dim = 1
     activation: ActivationName | None = "relu"
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return convolution, norm and activation."""
-        chain = _Convolutions(name, source)
+        chain = Convolutions(name, source)
         stride = self.stride if index == 0 else 1
         chain.conv("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
-                   padding=self.padding, groups=self.groups)  # fmt: skip
+                   padding=self.padding, dilation=self.dilation, groups=self.groups)  # fmt: skip
         return chain.operators
 
 
@@ -71,15 +78,16 @@ class ConvActivation(Block):
     kernel: Extent
     stride: Extent = 1
     padding: Padding = 0
+    dilation: Extent = 1
     groups: Dim = 1
     activation: ActivationName = "relu"
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return convolution and activation."""
-        chain = _Convolutions(name, source)
+        chain = Convolutions(name, source)
         stride = self.stride if index == 0 else 1
         chain.biased("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
-                     padding=self.padding, groups=self.groups)  # fmt: skip
+                     padding=self.padding, dilation=self.dilation, groups=self.groups)  # fmt: skip
         return chain.operators
 
 
@@ -96,7 +104,7 @@ class Bottleneck(Block):
         """Return three convolutions, the shortcut's where it changes shape, and the sum."""
         width, stride = size_of(self.width, sizes), size_of(self.stride, sizes) if index == 0 else 1
         out = width * size_of(self.expansion, sizes)
-        chain = _Convolutions(name, source)
+        chain = Convolutions(name, source)
         shortcut = _shortcut(chain, source, shape, out, stride)
         first = chain.conv("conv1", source, "relu", out_channels=width, kernel=1)
         second = chain.conv("conv2", first, "relu", out_channels=width, kernel=3, stride=stride, padding=1, groups=self.groups)
@@ -116,7 +124,7 @@ class BasicBlock(Block):
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return two convolutions, the shortcut's where it changes shape, and the sum."""
         width, stride = size_of(self.width, sizes), size_of(self.stride, sizes) if index == 0 else 1
-        chain = _Convolutions(name, source)
+        chain = Convolutions(name, source)
         shortcut = _shortcut(chain, source, shape, width, stride)
         first = chain.conv("conv1", source, "relu", out_channels=width, kernel=3, stride=stride, padding=1)
         second = chain.conv("conv2", first, None, out_channels=width, kernel=3, padding=1)
@@ -133,7 +141,7 @@ class DarkResidual(Block):
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return two convolutions and the sum."""
-        chain = _Convolutions(name, source)
+        chain = Convolutions(name, source)
         half = chain.conv("conv1", source, self.activation, out_channels=max(1, shape[0] // 2), kernel=1)
         whole = chain.conv("conv2", half, self.activation, out_channels=shape[0], kernel=3, padding=1)
         chain.residual(whole, source)
@@ -155,7 +163,7 @@ class InvertedResidual(Block):
         expansion, kernel = size_of(self.expansion, sizes), size_of(self.kernel, sizes)
         out, stride = size_of(self.out_channels, sizes), size_of(self.stride, sizes) if index == 0 else 1
         wide = shape[0] * expansion
-        chain = _Convolutions(name, source)
+        chain = Convolutions(name, source)
         last = source
         if expansion > 1:
             last = chain.conv("expand", last, self.activation, out_channels=wide, kernel=1)
@@ -179,7 +187,7 @@ class SeparableConv(Block):
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return both convolutions."""
         kernel, stride = size_of(self.kernel, sizes), self.stride if index == 0 else 1
-        chain = _Convolutions(name, source)
+        chain = Convolutions(name, source)
         last = chain.conv("depthwise", source, self.activation, out_channels=shape[0], kernel=kernel, stride=stride,
                           padding=kernel // 2, groups=shape[0])  # fmt: skip
         chain.conv("pointwise", last, self.activation, out_channels=self.out_channels, kernel=1)
@@ -206,7 +214,7 @@ class GatedResidual(Block):
         """Return the convolutions, the gate between them, and the sum where input and output have one shape."""
         wide, kernel = size_of(self.wide, sizes), size_of(self.kernel, sizes)
         out, stride = size_of(self.out_channels, sizes), size_of(self.stride, sizes) if index == 0 else 1
-        chain = _Convolutions(name, source)
+        chain = Convolutions(name, source)
         last = source
         if wide != shape[0]:
             last = chain.conv("expand", last, self.activation, out_channels=wide, kernel=1)
@@ -219,13 +227,45 @@ class GatedResidual(Block):
             chain.residual(last, source)
         return chain.operators
 
-    def _gate(self, chain: _Convolutions, source: str, wide: int) -> str:
+    def _gate(self, chain: Convolutions, source: str, wide: int) -> str:
         chain.add("average", GlobalPool, source, op="global_pool")
         chain.add("squeeze", Linear, op="linear", out_features=self.squeeze)
         chain.activate("squeeze", self.squeeze_activation)
         chain.add("excite", Linear, op="linear", out_features=wide)
         factors = chain.activate("excite", self.gate_activation)
         return chain.add("gate", Gate, source, factors, op="gate")
+
+
+class ShuffleUnit(Block):
+    """ShuffleNet v2's unit: half of the channels pass, the others go through 1x1, depthwise and 1x1; then both are mixed.
+
+    The first one of stride 2 has no halves: all channels go through both branches, the other being depthwise and 1x1.
+    """
+
+    op: Literal["shuffle_unit"]
+    out_channels: Dim
+    stride: Dim = 1
+
+    def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
+        """Return both branches, the concatenation and the shuffle."""
+        half, stride = size_of(self.out_channels, sizes) // 2, size_of(self.stride, sizes) if index == 0 else 1
+        chain = Convolutions(name, source)
+        if stride > 1:
+            last = self._depthwise(chain, "short", source, shape[0], stride)
+            short, long = chain.conv("short_out", last, "relu", out_channels=half, kernel=1), source
+        else:
+            short, long = (chain.add(f"half{part}", Part, source, op="part", parts=2, index=part) for part in (0, 1))
+        last = chain.conv("in", long, "relu", out_channels=half, kernel=1)
+        last = self._depthwise(chain, "long", last, half, stride)
+        last = chain.conv("out", last, "relu", out_channels=half, kernel=1)
+        both = chain.concat(short, last)
+        chain.add("shuffle", ChannelShuffle, both, op="channel_shuffle")
+        return chain.operators
+
+    def _depthwise(self, chain: Convolutions, suffix: str, source: str, width: int, stride: int) -> str:
+        return chain.conv(
+            f"{suffix}_depthwise", source, None, out_channels=width, kernel=3, stride=stride, padding=1, groups=width
+        )
 
 
 class DenseLayer(Block):
@@ -237,7 +277,7 @@ class DenseLayer(Block):
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return the norms before their convolutions, and the concatenation."""
-        chain = _Convolutions(name, source)
+        chain = Convolutions(name, source)
         chain.add("norm1", BatchNorm, source, op="batch_norm")
         last = chain.activate("norm1", "relu")
         last = chain.conv("conv1", last, "relu", out_channels=self.wide, kernel=1)
@@ -255,7 +295,7 @@ class Fire(Block):
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return three convolutions and the concatenation."""
-        chain = _Convolutions(name, source)
+        chain = Convolutions(name, source)
         squeezed = chain.biased("squeeze", source, "relu", out_channels=self.squeeze, kernel=1)
         ones = chain.biased("expand1", squeezed, "relu", out_channels=self.out_channels_each, kernel=1)
         threes = chain.biased("expand3", squeezed, "relu", out_channels=self.out_channels_each, kernel=3, padding=1)
@@ -278,7 +318,7 @@ class Inception(Block):
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return six convolutions, a pooling and the concatenation."""
-        chain, large = _Convolutions(name, source), size_of(self.large_kernel, sizes)
+        chain, large = Convolutions(name, source), size_of(self.large_kernel, sizes)
         ones = chain.conv("ones", source, "relu", out_channels=self.ones, kernel=1)
         last = chain.conv("threes_reduce", source, "relu", out_channels=self.threes[0], kernel=1)
         threes = chain.conv("threes", last, "relu", out_channels=self.threes[1], kernel=3, padding=1)

@@ -6,11 +6,16 @@ A module for each family; `AnyOperator` is every operator that a graph may name.
 from __future__ import annotations
 
 from .attention import Attention, CrossAttention, LatentAttention
+from .conditioning import AdaptiveNorm, Frequencies, GatedSum
 from .experts import Combine, ExpertLinear
-from .image import Conv2d, GlobalPool, Pool, Upsample
+from .image import Conv2d, ConvTranspose2d, GlobalPool, Pool, Upsample
+from .layout import ChannelsFirst, ChannelShuffle, ChannelsLast, Part, PatchMerge
 from .matrix import Linear, MatMul
 from .movement import Concat, Embedding, FlattenSpatial, Prepend, Reshape, Slice
+from .norms import GroupNorm, LayerScale
 from .pointwise import Activation, BatchNorm, Elementwise, Gate, HeadNorm, LayerNorm, Positions, Softmax
+from .recommendation import EmbeddingBags, Interaction
+from .window import WindowAttention
 
 AnyOperator = (
     Conv2d
@@ -38,5 +43,19 @@ AnyOperator = (
     | Positions
     | Prepend
     | Upsample
+    | ConvTranspose2d
+    | GroupNorm
+    | LayerScale
+    | ChannelsLast
+    | ChannelsFirst
+    | Part
+    | PatchMerge
+    | ChannelShuffle
+    | WindowAttention
+    | AdaptiveNorm
+    | GatedSum
+    | Frequencies
+    | EmbeddingBags
+    | Interaction
 )
 """Every operator that a graph may name."""

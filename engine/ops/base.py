@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Discriminator, Field, Tag
@@ -160,6 +160,14 @@ class Operator(Model):
     def unfused(self, cost: Cost) -> Cost:
         """Return the cost where every intermediate result of it goes to memory and back: by default the same."""
         return cost
+
+    def region(self, sizes: Mapping[str, int]) -> tuple[Hashable, Hashable] | None:
+        """Return a partition of its input and the part of it that it reads; None where it may read anything."""
+        return None
+
+    def tables(self, cost: Cost, need: Need, sizes: Mapping[str, int]) -> tuple[Cost, ...]:
+        """Return a cost for each table of which rows are looked up, with the look-ups that `need` of the result depends on."""
+        return (replace(cost, lookups=cost.lookups * need.elements),) if cost.table_rows else ()
 
     @abstractmethod
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:

@@ -13,6 +13,7 @@ import pytest
 from advisor.check import load_checks, standing
 from advisor.chip_facts import CHIP, FORMAT, NUMBERS, SIZE, TEXTS, UNITS, facts_of
 from advisor.facts import with_unit
+from advisor.report.findings import line
 from advisor.validation import validate_file
 from engine.accelerator import DTYPE_BYTES, Accelerator
 from engine.catalog import load
@@ -143,9 +144,11 @@ def test_facts_by_hand() -> None:
 
 def test_a_finding_names_its_check_and_a_warning_says_so() -> None:
     (fault,) = validate_file(VALID.parents[1] / "invalid" / "accelerator" / "p133-cache-power-of-two.json").faults
-    assert ": /last_level_cache: warning P133: 8 MB, a power of two" in str(fault)
+    assert ": warning: /last_level_cache: 8 MB, a power of two" in line(fault)
+    assert line(fault).endswith(" [P133]")
     (fault,) = validate_file(VALID.parents[1] / "invalid" / "accelerator" / "p109-idle-at-tdp.json").faults
-    assert ": /idle_power: P109: 100 W idle; expected less than" in str(fault)
+    assert ": error: /idle_power: 100 W idle; expected less than" in line(fault)
+    assert line(fault).endswith(" [P109]")
 
 
 def test_figures_too_large_to_reckon_with_are_no_crash() -> None:
@@ -222,7 +225,7 @@ def test_a_check_of_ones_own_is_asked_of_the_chips_beside_it_when_they_are_valid
 ) -> None:
     path = folder(toy(), severity="error")
     assert list(rules_of(path)) == [("X901", "error")]
-    with pytest.raises(SpecError, match=r"/tdp: X901: 100 W; expected at most 90 W"):
+    with pytest.raises(SpecError, match=r"/tdp: 100 W; expected at most 90 W \[X901\]"):
         load([path], load_checks([path]).judge)
     assert load([path]).accelerators["toy-chip"].tdp is not None
 

@@ -33,7 +33,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 PARTS = (
-    "request", "recommendation", "nearest_miss", "winners", "alternatives", "excluded", "undetermined", "sources",
+    "request", "recommendation", "nearest_miss", "winners", "alternatives", "excluded", "undetermined", "left_out", "sources",
     "not_modelled",
 )  # fmt: skip
 

@@ -239,6 +239,79 @@ def kept(rows: slice, features: slice) -> Reads:
 
 LATENT = {"op": "latent_attention", "heads": 2, "head_dim": 3, "rope_dim": 1, "value_dim": 2}
 CHOICE = {"op": "expert_linear", "experts": 4, "active": 2, "out_features": 3}
+
+
+def spread(mask: Mask, kernel: int, stride: int, padding: int, shape: tuple[int, ...]) -> Mask:
+    """Return what a transposed convolution reads: all channels of every pixel whose window reaches a needed element."""
+    needed = np.pad(mask.any(axis=0), padding)
+    found = np.zeros(shape, dtype=bool)
+    for row, column in np.ndindex(shape[1:]):
+        y, x = row * stride, column * stride
+        found[:, row, column] = needed[y : y + kernel, x : x + kernel].any()
+    return found
+
+
+def transposed(kernel: int, stride: int, padding: int) -> Reading:
+    fields = {"op": "conv_transpose2d", "out_channels": 3, "kernel": kernel, "stride": stride, "padding": padding}
+    return fields, [(2, 4, 5)], lambda mask, shapes: [spread(mask, kernel, stride, padding, shapes[0])]
+
+
+def taps(op: str, shape: tuple[int, ...], **fields: int) -> Reading:
+    """Return a pooling, or a convolution, along both axes alike, dilated, or with other padding at the end."""
+    given = {"stride": 1, "padding": 0, "dilation": 1} | fields
+
+    def reads(mask: Mask, shapes: list[tuple[int, ...]]) -> list[Mask]:
+        found = np.zeros(shapes[0], dtype=bool)
+        for channel, row, column in np.argwhere(mask):
+            for down, right in np.ndindex(given["kernel"], given["kernel"]):
+                y, x = (
+                    at * given["stride"] + tap * given["dilation"] - given["padding"]
+                    for at, tap in ((row, down), (column, right))
+                )
+                if 0 <= y < shapes[0][1] and 0 <= x < shapes[0][2]:
+                    found[slice(None) if op == "conv2d" else channel, y, x] = True
+        return [found]
+
+    return {"op": op} | ({"out_channels": 3} if op == "conv2d" else {}) | fields, [shape], reads
+
+
+def merged(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """Return the pixels that PatchMerge reads, of an image filled up with zeros where a side is odd."""
+    height, width, features = mask.shape[0], mask.shape[1], shape[2]
+    pixels = mask.reshape(height, width, 2, 2, features).transpose(0, 2, 1, 3, 4).reshape(2 * height, 2 * width, features)
+    return pixels[: shape[0], : shape[1]]
+
+
+def windowed(mask: Mask, shape: tuple[int, ...], *, window: int, shift: int) -> Mask:
+    """Return what attention in windows reads: needed queries, and keys and values of the pixels that they see."""
+    height, width, features = mask.shape
+    found = np.zeros((height, width, 3, features), dtype=bool)
+    found[:, :, 0] = mask
+    sides = [(extent, shift if extent > window else 0, -(-extent // window) * window) for extent in (height, width)]
+    groups = [[((at - first) % padded // window, at < first) for at in range(extent)] for extent, first, padded in sides]
+    for row, column in np.argwhere(mask.any(axis=2)):
+        sees = np.outer([g == groups[0][row] for g in groups[0]], [g == groups[1][column] for g in groups[1]])
+        found[:, :, 1:] |= sees[:, :, None, None] & mask[row, column]
+    return found.reshape(shape)
+
+
+def window_reading(height: int, width: int, *, shifted: bool) -> Reading:
+    fields = {"op": "window_attention", "heads": 1, "window": 2, "shifted": shifted}
+    return fields, [(height, width, 6)], lambda mask, s: [windowed(mask, s[0], window=2, shift=int(shifted))]
+
+
+def paired(mask: Mask, features: int) -> Mask:
+    """Return the features of which a product with another is needed."""
+    found = np.zeros(features, dtype=bool)
+    found[np.stack(np.tril_indices(features, -1))[:, mask]] = True
+    return found
+
+
+def whole(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """Return everything where anything is needed."""
+    return np.broadcast_to(mask.any(), shape)
+
+
 READINGS: list[Reading] = [
     ({"op": "attention", "heads": 2, "causal": True}, [(5, 12)], attention("attention")),
     ({"op": "attention", "heads": 2, "causal": True, "window": 2}, [(5, 12)], attention("attention", 2)),
@@ -265,6 +338,47 @@ READINGS: list[Reading] = [
     window("conv2d", (3, 1), 2, (1, 0), out_channels=3),
     window("conv2d", (2, 3), 1, (1, 2), out_channels=3),
     window("conv2d", (1, 7), 1, (0, 3), out_channels=1),
+    taps("conv2d", (2, 7, 8), kernel=3, dilation=2),
+    taps("conv2d", (2, 7, 8), kernel=3, dilation=2, padding=2),
+    taps("conv2d", (2, 9, 9), kernel=2, dilation=3, stride=2, padding=1),
+    taps("pool", (2, 7, 8), kernel=3, padding=1, padding_end=0),
+    taps("pool", (2, 7, 8), kernel=2, stride=3, padding=0, padding_end=1),
+    taps("pool", (2, 7, 6), kernel=3, stride=2, ceil=True),
+    taps("pool", (2, 8, 5), kernel=2, stride=3, padding=1, ceil=True),
+    taps("pool", (2, 8, 5), kernel=1, stride=3, padding=1, dilation=2),
+    transposed(2, 2, 0),
+    transposed(3, 1, 1),
+    transposed(3, 2, 1),
+    transposed(1, 2, 0),
+    transposed(4, 1, 3),
+    ({"op": "channels_last"}, [(3, 2, 4)], lambda mask, _: [mask.transpose(2, 0, 1)]),
+    ({"op": "channels_first"}, [(2, 4, 3)], lambda mask, _: [mask.transpose(1, 2, 0)]),
+    ({"op": "part", "parts": 3, "index": 1}, [(6, 2)], lambda mask, s: [np.pad(mask, ((2, 2), (0, 0))).reshape(s[0])]),
+    ({"op": "channel_shuffle"}, [(6, 2, 2)], lambda mask, s: [mask.reshape(3, 2, 2, 2).swapaxes(0, 1).reshape(s[0])]),
+    ({"op": "patch_merge"}, [(4, 6, 2)], lambda mask, s: [merged(mask, s[0])]),
+    ({"op": "patch_merge"}, [(3, 5, 2)], lambda mask, s: [merged(mask, s[0])]),
+    window_reading(4, 4, shifted=False),
+    window_reading(4, 6, shifted=True),
+    window_reading(5, 3, shifted=True),
+    (
+        {"op": "group_norm", "groups": 2},
+        [(4, 2, 2)],
+        lambda mask, s: [np.repeat(mask.reshape(2, -1).any(axis=1), 8).reshape(s[0])],
+    ),
+    ({"op": "layer_scale"}, [(3, 4)], lambda mask, _: [mask]),
+    ({"op": "frequencies", "width": 6}, [(1,)], lambda mask, s: [whole(mask, s[0])]),
+    (
+        {"op": "adaptive_norm"},
+        [(3, 4), (4,), (4,)],
+        lambda mask, s: [np.broadcast_to(mask.any(axis=1)[:, None], s[0]), mask.any(axis=0), mask.any(axis=0)],
+    ),
+    ({"op": "gated_sum"}, [(3, 4), (3, 4), (4,)], lambda mask, _: [mask, mask, mask.any(axis=0)]),
+    (
+        {"op": "embedding_bags", "rows": [5, 6, 7], "width": 4, "bag": 2},
+        [(6,)],
+        lambda mask, _: [np.repeat(mask.any(axis=1), 2)],
+    ),
+    ({"op": "interaction"}, [(4, 3)], lambda mask, s: [np.broadcast_to(paired(mask, 4)[:, None], s[0])]),
 ]
 
 

@@ -1,0 +1,36 @@
+"""`advise new`: a starting file for a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import inputs, output, starting
+
+
+def command(
+    kind: Annotated[str, typer.Argument(help=f"{', '.join(starting.STARTS)}.", metavar="KIND")],
+    name: Annotated[str, typer.Argument(help="The id of the spec; of a rule such as J901.", metavar="NAME")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write; without it NAME.json here.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Start a spec: a commented file to fill in.
+
+    It never overwrites a file. `advise validate` then names every place that is still to be filled.
+
+    \b
+    advise new accelerator acme-one -o my-specs/accelerators/acme-one.json
+    advise new workload tiny-net
+    advise new rule J901
+    """
+    inputs.choice("KIND", kind, tuple(starting.STARTS))
+    file = out or Path(f"{name}.json")
+    text = starting.start(kind, name, file)
+    output.write_new(text, file)
+    typer.echo(f"{file}: {starting.places(text)} places to fill; then advise validate {file}")
+    if starting.schema_path(kind, file) == f"{kind}.schema.json" and not (file.parent / f"{kind}.schema.json").is_file():
+        copy = file.parent / f"{kind}.schema.json"
+        typer.echo(f"so that your editor completes it: advise schema {kind} -o {copy}")
