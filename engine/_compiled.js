@@ -128,10 +128,22 @@ const forms = {
   decode_walk_s({ head_dim, kv_heads, sequences, slice_tokens, tokens, units, walk, wave_fill }) {
     return (1/16384)*head_dim*walk*Math.min(slice_tokens, tokens) + wave_fill*Math.max(0, kv_heads*sequences/units - 1);
   },
+  // Arithmetic of a convolution as a product with one tile shape, in whole waves of tiles. [s]
+  window_product_s({ channels, columns, groups, misalignment, peak, rows, sustained, taps, tile_columns, tile_edge, tile_fill, tile_rows, units, wave_sharing }) {
+    const x0 = 1/tile_columns;
+    const x1 = 1/tile_rows;
+    const x2 = (1/4)*rows;
+    const x3 = groups*Math.ceil(columns*x0)*Math.ceil(rows*x1)/units;
+    return 2*tile_columns*tile_rows*units*(tile_fill + 8*Math.ceil((1/8)*channels*taps))*(misalignment*(Math.ceil(x2) - Math.floor(x2)) + 1)*(tile_edge*(x0 + x1) + 1)*(wave_sharing*Math.max(1, x3) + (1 - wave_sharing)*Math.ceil(x3))/(peak*sustained);
+  },
+  // Launch of a kernel that a library chose by trying, after other shapes that it tried in the same process. [s]
+  tried_launch_s({ launch, launch_growth, tried }) {
+    return launch + launch_growth*tried;
+  },
   // The passes that transform image, weights and result of a 3 x 3 convolution. [s]
-  winograd_transforms_s({ bandwidth, bandwidth_share, channels, columns, operand_bytes, outputs_side, sequences, transform, transform_weights }) {
-    const x0 = sequences*(channels + columns);
-    return operand_bytes*(45*channels*columns*transform_weights + Math.pow(outputs_side, 2)*x0 + 36*transform*x0*Math.pow(Math.ceil((1/4)*outputs_side), 2))/(bandwidth*bandwidth_share);
+  winograd_transforms_s({ bandwidth, bandwidth_share, channels, columns, groups, operand_bytes, outputs_side, sequences, transform, transform_weights }) {
+    const x0 = groups*sequences*(channels + columns);
+    return operand_bytes*(45*channels*columns*groups*transform_weights + Math.pow(outputs_side, 2)*x0 + 36*transform*x0*Math.pow(Math.ceil((1/4)*outputs_side), 2))/(bandwidth*bandwidth_share);
   },
   // One kernel: launch, the longer of arithmetic and traffic, what the shorter cannot hide. [s]
   kernel_s({ compute_s, launch, memory_s, overlap_loss }) {

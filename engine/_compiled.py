@@ -160,10 +160,24 @@ def decode_walk_s(*, head_dim: Any, kv_heads: Any, sequences: Any, slice_tokens:
     return (1.0 / 16384.0)*head_dim*walk*np.minimum(slice_tokens, tokens) + wave_fill*np.maximum(0.0, kv_heads*sequences/units - 1.0)
 
 
-def winograd_transforms_s(*, bandwidth: Any, bandwidth_share: Any, channels: Any, columns: Any, operand_bytes: Any, outputs_side: Any, sequences: Any, transform: Any, transform_weights: Any) -> Any:
+def window_product_s(*, channels: Any, columns: Any, groups: Any, misalignment: Any, peak: Any, rows: Any, sustained: Any, taps: Any, tile_columns: Any, tile_edge: Any, tile_fill: Any, tile_rows: Any, units: Any, wave_sharing: Any) -> Any:
+    """Arithmetic of a convolution as a product with one tile shape, in whole waves of tiles. [s]"""
+    x0 = 1.0/tile_columns
+    x1 = 1.0/tile_rows
+    x2 = (1.0 / 4.0)*rows
+    x3 = groups*np.ceil(columns*x0)*np.ceil(rows*x1)/units
+    return 2.0*tile_columns*tile_rows*units*(tile_fill + 8.0*np.ceil((1.0 / 8.0)*channels*taps))*(misalignment*(np.ceil(x2) - np.floor(x2)) + 1.0)*(tile_edge*(x0 + x1) + 1.0)*(wave_sharing*np.maximum(1.0, x3) + (1.0 - wave_sharing)*np.ceil(x3))/(peak*sustained)
+
+
+def tried_launch_s(*, launch: Any, launch_growth: Any, tried: Any) -> Any:
+    """Launch of a kernel that a library chose by trying, after other shapes that it tried in the same process. [s]"""
+    return launch + launch_growth*tried
+
+
+def winograd_transforms_s(*, bandwidth: Any, bandwidth_share: Any, channels: Any, columns: Any, groups: Any, operand_bytes: Any, outputs_side: Any, sequences: Any, transform: Any, transform_weights: Any) -> Any:
     """The passes that transform image, weights and result of a 3 x 3 convolution. [s]"""
-    x0 = sequences*(channels + columns)
-    return operand_bytes*(45.0*channels*columns*transform_weights + outputs_side**2.0*x0 + 36.0*transform*x0*np.ceil((1.0 / 4.0)*outputs_side)**2.0)/(bandwidth*bandwidth_share)
+    x0 = groups*sequences*(channels + columns)
+    return operand_bytes*(45.0*channels*columns*groups*transform_weights + outputs_side**2.0*x0 + 36.0*transform*x0*np.ceil((1.0 / 4.0)*outputs_side)**2.0)/(bandwidth*bandwidth_share)
 
 
 def kernel_s(*, compute_s: Any, launch: Any, memory_s: Any, overlap_loss: Any) -> Any:

@@ -81,6 +81,11 @@ walk = _symbol("walk", "t_x", "time of walking 128 tokens of 128 features [s]", 
 outputs_side = _symbol("outputs_side", "H_o", "height and width of a convolution's result")
 transform = _symbol("transform", "r_x", "trips of the transformed tensors of Winograd's form", positive=False)
 transform_weights = _symbol("transform_weights", "r_w", "trips of its transformed weights", positive=False)
+tile_fill = _symbol("tile_fill", "k_f", "contraction elements that fill and drain of a tile are worth", positive=False)
+tile_edge = _symbol("tile_edge", "e_t", "side of a tile at which loading takes as long as multiplying", positive=False)
+misalignment = _symbol("misalignment", r"\mu", "slowdown of products whose rows are no multiple of four", positive=False)
+launch_growth = _symbol("launch_growth", "t_g", "what each shape that was tried before adds to a launch [s]", positive=False)
+tried = _symbol("tried", "n_t", "shapes that the library tried before in the same process", positive=False)
 
 compute_s = _symbol("compute_s", "T_c", "time of the arithmetic [s]", positive=False)
 memory_s = _symbol("memory_s", "T_m", "time of the traffic [s]", positive=False)

@@ -23,7 +23,8 @@ PRODUCT: Final = (
 STREAM: Final = ("launch", "bandwidth_share", "cache_ratio")
 CONSTANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "gemm": PRODUCT,
-    "conv": (*PRODUCT, "winograd", "transform", "transform_weights"),
+    "conv": ("launch", "launch_growth", "sustained", "bandwidth_share", "cache_ratio", "wave_sharing", "tile_fill", "tile_edge",
+             "winograd", "misalignment", "transform", "transform_weights"),
     "prefill": ("launch", "sustained", "softmax_work", "bandwidth_share", "cache_ratio", "kv_factor", "wave_fill",
                 "wave_sharing", "tile_efficiency"),
     "decode": ("launch", "sustained", "bandwidth_share", "cache_ratio", "slice_tokens", "walk", "wave_fill"),
