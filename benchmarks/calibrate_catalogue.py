@@ -1,9 +1,9 @@
 """Fits the constants that ship: `python benchmarks/calibrate_catalogue.py [--data DIR] [--only PART] [--write]`.
 
-Kernels: for every chip, operator (--operator: one) and format that the measurements have, on three quarters of the shapes; the residuals beside
-them are of the other quarter. A family's constants are fitted to all its chips together; their residuals are those of chips
-left out, one by one. Networks: one fit for all GPUs in TensorRT, then two numbers for each measured chip; intervals come from
-the residuals of chips, or sweeps, left out. Nothing is written without --write.
+Kernels: for every chip, operator (or the one of --operator) and format that the measurements have, on three quarters of the
+shapes; the residuals beside them are of the other quarter. A family's constants are fitted to all its chips together; their
+residuals are those of chips left out, one by one. Networks: one fit for all GPUs in TensorRT, then two numbers for each
+measured chip; intervals come from the residuals of chips, or sweeps, left out. Nothing is written without --write.
 """
 
 from __future__ import annotations
