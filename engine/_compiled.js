@@ -113,12 +113,12 @@ const forms = {
     return launch_fitted*(-clocked + 1 + clock_reference*clocked/clock);
   },
   // Causal attention of a prompt in tiles of queries; the tile of the last queries is the longest. [s]
-  prefill_s({ halvings, head_dim, heads, peak, query_tile, sequences, softmax_work, sustained, tile_efficiency, tokens, units, vector_peak, wave_fill, wave_sharing }) {
+  prefill_s({ halvings, head_dim, head_loss, heads, peak, query_tile, sequences, softmax_work, sustained, tile_efficiency, tokens, units, vector_peak, wave_fill, wave_sharing }) {
     const x0 = Math.ceil(tokens/query_tile);
     const x1 = heads*sequences*x0/units;
     const x2 = wave_sharing*Math.max(1, x1) + (1 - wave_sharing)*Math.ceil(x1);
     const x3 = Math.pow(query_tile, 2);
-    return units*(4*head_dim*Math.pow(tile_efficiency, -halvings)/(peak*sustained) + softmax_work/vector_peak)*Math.max(x0*x3, (1/2)*x2*x3*(x0 + 1)) + wave_fill*x2;
+    return units*(4*head_dim*Math.pow(tile_efficiency, -halvings)*Math.pow(Math.max(1, (1/128)*head_dim), head_loss)/(peak*sustained) + softmax_work/vector_peak)*Math.max(x0*x3, (1/2)*x2*x3*(x0 + 1)) + wave_fill*x2;
   },
   // Arithmetic of attention over cached keys and values, for one new token of each sequence. [s]
   decode_arithmetic_s({ group_rows, head_dim, heads, kv_heads, peak, sequences, sustained, tokens }) {

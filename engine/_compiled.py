@@ -141,13 +141,13 @@ def launch_s(*, clock: Any, clock_reference: Any, clocked: Any, launch_fitted: A
     return launch_fitted*(-clocked + 1.0 + clock_reference*clocked/clock)
 
 
-def prefill_s(*, halvings: Any, head_dim: Any, heads: Any, peak: Any, query_tile: Any, sequences: Any, softmax_work: Any, sustained: Any, tile_efficiency: Any, tokens: Any, units: Any, vector_peak: Any, wave_fill: Any, wave_sharing: Any) -> Any:
+def prefill_s(*, halvings: Any, head_dim: Any, head_loss: Any, heads: Any, peak: Any, query_tile: Any, sequences: Any, softmax_work: Any, sustained: Any, tile_efficiency: Any, tokens: Any, units: Any, vector_peak: Any, wave_fill: Any, wave_sharing: Any) -> Any:
     """Causal attention of a prompt in tiles of queries; the tile of the last queries is the longest. [s]"""
     x0 = np.ceil(tokens/query_tile)
     x1 = heads*sequences*x0/units
     x2 = wave_sharing*np.maximum(1.0, x1) + (1.0 - wave_sharing)*np.ceil(x1)
     x3 = query_tile**2.0
-    return units*(4.0*head_dim*tile_efficiency**(-halvings)/(peak*sustained) + softmax_work/vector_peak)*np.maximum(x0*x3, (1.0 / 2.0)*x2*x3*(x0 + 1.0)) + wave_fill*x2
+    return units*(4.0*head_dim*tile_efficiency**(-halvings)*np.maximum(1.0, (1.0 / 128.0)*head_dim)**head_loss/(peak*sustained) + softmax_work/vector_peak)*np.maximum(x0*x3, (1.0 / 2.0)*x2*x3*(x0 + 1.0)) + wave_fill*x2
 
 
 def decode_arithmetic_s(*, group_rows: Any, head_dim: Any, heads: Any, kv_heads: Any, peak: Any, sequences: Any, sustained: Any, tokens: Any) -> Any:

@@ -151,6 +151,7 @@ class KernelConstants(Product):
     quantize_share: Fraction | None = None
     softmax_work: ScoreWork | None = None
     tile_efficiency: Fraction | None = None
+    head_loss: Share | None = None
     kv_factor: Fraction | None = None
     slice_tokens: Count | None = None
     walk: Time | None = None

@@ -32,6 +32,7 @@ from .symbols import (
     groups,
     halvings,
     head_dim,
+    head_loss,
     heads,
     kv_heads,
     launch,
@@ -87,6 +88,8 @@ _LONG: Final = sp.Rational(1, 1000)
 """Kernels of 1 ms and more run at the fully derated clock [s]."""
 _PARTIAL_BYTES: Final = 4
 """Split contractions exchange partial sums in 32 bits [B]."""
+_HEAD: Final = 128
+"""Features of a head up to which tiles of attention keep their rate."""
 _WALKED: Final = 128
 """Tokens, and features of a head, that `walk` is the time of."""
 
@@ -125,7 +128,8 @@ _scores = work / (4 * channels)
 
 _blocks = sp.ceiling(tokens / query_tile)
 _prefill_waves = _waves(sequences * heads * _blocks)
-_score_s = 4 * head_dim / (sustained * tile_efficiency**halvings * peak) + softmax_work / vector_peak
+_long_head = maximum(1, head_dim / _HEAD) ** head_loss
+_score_s = 4 * head_dim * _long_head / (sustained * tile_efficiency**halvings * peak) + softmax_work / vector_peak
 _longest_scores = maximum(_prefill_waves * query_tile**2 * (_blocks + 1) / 2, query_tile**2 * _blocks)
 
 _decode_work = 4 * sequences * maximum(heads, group_rows * kv_heads) * head_dim * tokens

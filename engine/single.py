@@ -62,6 +62,7 @@ class KernelMachine:
     quantize_share: float
     softmax_work: float
     tile_efficiency: float
+    head_loss: float
     kv_factor: float
     slice_tokens: float
     walk: float
@@ -139,7 +140,8 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         launch=kernel.launch.si, wave_fill=si_of(kernel.wave_fill, 0.0), split_cost=si_of(kernel.split_cost, 0.0),
         host=si_of(kernel.host, 0.0), host_sharpness=si_of(kernel.host_sharpness, 1.0), rotations=float(kernel.rotations),
         quantize_share=si_of(kernel.quantize_share or kernel.bandwidth_share), softmax_work=si_of(kernel.softmax_work, 0.0),
-        tile_efficiency=si_of(kernel.tile_efficiency, 1.0), kv_factor=si_of(kernel.kv_factor, 1.0),
+        tile_efficiency=si_of(kernel.tile_efficiency, 1.0), head_loss=si_of(kernel.head_loss, 0.0),
+        kv_factor=si_of(kernel.kv_factor, 1.0),
         slice_tokens=si_of(kernel.slice_tokens, math.inf), walk=si_of(kernel.walk, 0.0),
         tile_fill=si_of(kernel.tile_fill, 0.0), tile_edge=si_of(kernel.tile_edge, 0.0),
         misalignment=si_of(kernel.misalignment, 0.0), launch_growth=si_of(kernel.launch_growth, 0.0),
@@ -242,7 +244,7 @@ def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
             sequences=batch, tokens=tokens, heads=heads, head_dim=head_dim, query_tile=m.tile_set.query_tile.si / 2**halvings,
             halvings=float(halvings),
             peak=m.peak, vector_peak=m.vector_peak, units=m.units, sustained=m.sustained, softmax_work=m.softmax_work,
-            tile_efficiency=m.tile_efficiency, wave_fill=m.wave_fill, wave_sharing=m.wave_sharing,
+            tile_efficiency=m.tile_efficiency, head_loss=m.head_loss, wave_fill=m.wave_fill, wave_sharing=m.wave_sharing,
         )  # fmt: skip
         best = np.fmin(best, seconds)
     queries = 2 * batch * tokens * heads * head_dim * m.result_bytes

@@ -41,7 +41,7 @@ _DECADES = {
     "softmax_work": (0, 2.5), "tile_efficiency": (-0.5, 0), "slice_tokens": (1, 4), "walk": (-8, -5), "transform": (-1, 0.7),
     "transform_weights": (-1, 0.7), "quantize_share": (-1, 0.5), "host_s": (-7, 0), "device_s": (-7, 0), "launches_s": (-8, -1),
     "ratio": (-0.5, 0.5), "launch_ratio": (-0.5, 0.5), "tile_fill": (-1, 2), "tile_edge": (-1, 2), "misalignment": (-2, 0),
-    "launch_growth": (-9, -6), "tried": (0, 4),
+    "launch_growth": (-9, -6), "tried": (0, 4), "head_loss": (-2, 0),
 }  # fmt: skip
 """The other symbols: powers of ten; those that may be 0 also are."""
 

@@ -186,6 +186,17 @@ def test_a_prompt_by_hand() -> None:
     assert seconds(on, **sizes) == pytest.approx(LAUNCH + arithmetic + traffic / (SHARE * BANDWIDTH), rel=1e-12)
 
 
+def test_heads_beyond_128_features_run_slower_where_a_calibration_says_so() -> None:
+    # 16384 tokens, 132 heads of 256: whole waves of 128 blocks; a rate that falls with the root of the length
+    sizes = {"batch": 1, "tokens": 16384, "heads": 132, "kv_heads": 1, "kv_bytes": 2}
+    fast = {"bandwidth_share": 1e6, "tile_efficiency": 0.5}
+    plain, loss = machine("prefill", **fast), machine("prefill", **fast, head_loss=0.5)
+    assert seconds(loss, **sizes, head_dim=128) == seconds(plain, **sizes, head_dim=128)
+    scores = 132 * 128**2 * 128 * 129 / 2
+    expected = LAUNCH + scores * 4 * 256 * math.sqrt(2) / (SUSTAINED * PEAK)
+    assert seconds(loss, **sizes, head_dim=256) == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_decoded_token_by_hand() -> None:
     # 64 sequences with 8192 cached tokens, 8 key and value heads of 128: 512 heads queue on 132 units
     on = machine("decode", slice_tokens=256.0, walk=1e-6, wave_fill=2e-6)
@@ -330,7 +341,7 @@ def machines(draw: st.DrawFn, operator: str, formats: tuple[str, ...] = ("bf16",
         feed=draw(strategies.decades(-3, -1)), softmax_work=draw(st.floats(0.0, 90.0)), tile_efficiency=draw(share),
         slice_tokens=draw(st.sampled_from([128.0, 512.0, 4096.0])), walk=draw(st.floats(0.0, 2e-6)), quantize_share=draw(share),
         tile_fill=draw(st.floats(0.0, 64.0)), tile_edge=draw(st.floats(0.0, 64.0)), misalignment=draw(more),
-        launch_growth=draw(st.sampled_from([0.0, 1e-7])),
+        launch_growth=draw(st.sampled_from([0.0, 1e-7])), head_loss=draw(more),
         winograd=draw(share), transform=draw(more), transform_weights=draw(more), host=draw(st.sampled_from([0.0, 1e-5])),
         host_sharpness=draw(st.floats(1.0, 8.0)),
     )  # fmt: skip
