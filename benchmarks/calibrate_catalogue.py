@@ -137,8 +137,8 @@ def calibrate_kernels(catalog: Catalog, groups: Mapping[Key, Kernels]) -> dict[s
 
 
 def fitted(catalog: Catalog, key: Key, measured: Kernels) -> Outcome:
-    """Return the constants of one kind of kernels, fitted to three quarters of its shapes."""
-    begin = prototype(catalog, key)
+    """Return the constants of one kind of kernels, fitted to three quarters of its shapes, at the clock of its chip."""
+    begin = prototype(catalog, key).model_copy(update={"reference_clock": None, "clocked": None})
     machine, away = machine_of(catalog, key, begin), kernels.held_out(measured)
     found = kernels.fit_kernels(
         [(machine, measured.where(~away))],

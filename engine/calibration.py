@@ -139,13 +139,18 @@ class Residual(Model):
 
 
 class KernelConstants(Product):
-    """Constants of one operator in one number format, run by itself again and again, as a microbenchmark does."""
+    """Constants of one operator in one number format, run by itself again and again, as a microbenchmark does.
+
+    With a reference clock a `clocked` share of `launch`, `wave_fill` and `split_cost` scales with the clock.
+    """
 
     operator: Operator
     format: Format
     software: Text | None = None
     launch: Time
     launch_growth: Time | None = None
+    reference_clock: Frequency | None = None
+    clocked: Share | None = None
     host: Time | None = None
     rotations: Annotated[int, Field(ge=1, le=64), Integral] = 1
     quantize_share: Fraction | None = None

@@ -19,7 +19,7 @@ from . import winograd
 from .accelerator import DTYPE_BYTES, Accelerator
 from .calibration import KernelConstants, Resolved, TileSet
 from .errors import DomainError, unknown
-from .machine import bound_memory, product_constants, si_of
+from .machine import bound_memory, clock_scale, product_constants, si_of
 
 Array = npt.NDArray[np.float64]
 
@@ -53,6 +53,7 @@ class KernelMachine:
     tile_drain: float
     overlap_loss: float
     derating: float
+    clock_scale: float
     launch: float
     wave_fill: float
     split_cost: float
@@ -137,7 +138,8 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s,
         bandwidth=si_of(chip.memory.bandwidth),
         cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
-        launch=kernel.launch.si, wave_fill=si_of(kernel.wave_fill, 0.0), split_cost=si_of(kernel.split_cost, 0.0),
+        clock_scale=clock_scale(kernel, chip.clock_hz(dtype)), launch=kernel.launch.si,
+        wave_fill=si_of(kernel.wave_fill, 0.0), split_cost=si_of(kernel.split_cost, 0.0),
         host=si_of(kernel.host, 0.0), host_sharpness=si_of(kernel.host_sharpness, 1.0), rotations=float(kernel.rotations),
         quantize_share=si_of(kernel.quantize_share or kernel.bandwidth_share), softmax_work=si_of(kernel.softmax_work, 0.0),
         tile_efficiency=si_of(kernel.tile_efficiency, 1.0), head_loss=si_of(kernel.head_loss, 0.0),
@@ -174,7 +176,13 @@ def latency_s(m: KernelMachine, columns: Mapping[str, npt.ArrayLike]) -> Array:
         raise DomainError(f"no form for single kernels of {m.operator!r}; there are: {', '.join(_TIMES)}")
     sizes = {name: np.asarray(values, dtype=float) for name, values in columns.items()}
     with np.errstate(all="ignore"):
-        return hosted(m, _TIMES[m.operator](m, sizes))
+        return hosted(m, _TIMES[m.operator](_at_its_clock(m), sizes))
+
+
+def _at_its_clock(m: KernelMachine) -> KernelMachine:
+    """Return the machine with what is spent in cycles as long as its clock makes it."""
+    scale = m.clock_scale
+    return replace(m, clock_scale=1.0, launch=scale * m.launch, wave_fill=scale * m.wave_fill, split_cost=scale * m.split_cost)
 
 
 def hosted(m: KernelMachine, seconds: Array) -> Array:

@@ -34,6 +34,7 @@ UNITS = {
     "feed": "B/FLOP",
     "softmax_work": "FLOP",
 }
+UNITS |= {"reference_clock": "MHz"}
 NOT_QUANTITIES = ("operator", "format", "software", "rotations")
 SIMPLE: Mapping[str, Any] = {
     "launch": LAUNCH, "sustained": SUSTAINED, "bandwidth_share": SHARE, "cache_ratio": CACHE_RATIO, "wave_sharing": 1.0,
@@ -80,6 +81,19 @@ def test_a_product_that_the_cache_keeps_travels_at_the_rate_of_the_cache() -> No
     assert product(machine(), 1, 2048, 2048) == pytest.approx(kept, rel=1e-12)
     rotated = LAUNCH + weights / (SHARE * BANDWIDTH) + activations / (CACHE_RATIO * BANDWIDTH)
     assert product(machine(rotations=8), 1, 2048, 2048) == pytest.approx(rotated, rel=1e-12)
+
+
+def test_half_of_a_launch_is_spent_in_cycles_where_a_calibration_names_its_clock() -> None:
+    # the product of the first test on the 1830 MHz of an H100: a launch fitted at twice that is half as long again
+    traffic = 2 * (16384 * 16384 + 2 * 16384) / (SHARE * BANDWIDTH)
+    on = machine(reference_clock=3660.0, clocked=0.5)
+    assert product(on, 1, 16384, 16384) == pytest.approx(1.5 * LAUNCH + traffic, rel=1e-12)
+    assert product(machine(reference_clock=1830.0, clocked=0.5), 1, 16384, 16384) == product(machine(), 1, 16384, 16384)
+    # fill of waves and splits as well
+    slow = {"wave_fill": 1e-6, "split_cost": 1e-6, "sustained": 1e3, "bandwidth_share": 1e9, "cache_ratio": 1e9}
+    assert product(machine(reference_clock=3660.0, clocked=0.5, **slow), 64, 64, 64) == pytest.approx(
+        1.5 * product(machine(**slow), 64, 64, 64), rel=1e-3
+    )
 
 
 def test_a_large_product_runs_at_the_sustained_share_of_the_peak() -> None:
