@@ -198,12 +198,14 @@ def test_a_product_of_a_convolution_by_hand() -> None:
     # 130 x 60 by 33 channels of 9 taps, 2 groups: tiles of 64 x 64 are 3 * 1 * 2 on 4 units, 2 waves; 297 is padded to 304
     point = {
         "rows": 130.0, "columns": 60.0, "channels": 33.0, "taps": 9.0, "groups": 2.0, "tile_rows": 64.0, "tile_columns": 64.0,
-        "units": 4.0, "peak": 1e12, "sustained": 0.5, "tile_fill": 16.0, "tile_edge": 8.0, "misalignment": 0.2, "wave_sharing": 0.0,
+        "units": 4.0, "peak": 1e12, "sustained": 0.5, "tile_fill": 16.0, "tile_edge": 8.0, "misalignment": 0.2,
+        "wave_sharing": 0.0,
     }  # fmt: skip
     each = 2 * 64 * 64 * (304 + 16) * 4 / 0.5e12 * (1 + 8 * 2 / 64)
     assert FORMS["window_product_s"].at(point) == pytest.approx(2 * each * 1.2, rel=1e-12)
     assert FORMS["window_product_s"].at(point | {"rows": 132.0}) == pytest.approx(2 * each, rel=1e-12)
-    assert FORMS["tried_launch_s"].at({"launch": 2e-5, "launch_growth": 5e-8, "tried": 1000.0}) == pytest.approx(7e-5, rel=1e-12)
+    after = {"launch": 2e-5, "launch_growth": 5e-8, "tried": 1000.0}
+    assert FORMS["tried_launch_s"].at(after) == pytest.approx(7e-5, rel=1e-12)
 
 
 def test_half_of_a_launch_at_half_the_clock_takes_twice_as_long() -> None:
