@@ -1,9 +1,9 @@
-"""Fits the constants that ship: `python benchmarks/calibrate_catalogue.py [--data DIR] [--only NAME] [--write]`.
+"""Fits the constants that ship: `python benchmarks/calibrate_catalogue.py [--data DIR] [--only PART] [--write]`.
 
-Kernels: for every chip, operator and format that the measurements have, on three quarters of the shapes; the residuals beside
-them are of the other quarter. A family's constants are fitted to all its chips together; their residuals are those of chips
-left out, one by one. Networks: one fit for all GPUs in TensorRT, then two numbers for each measured chip; intervals come from
-the residuals of chips, or sweeps, left out. Nothing is written without --write.
+Kernels: for every chip, operator (or the one of --operator) and format that the measurements have, on three quarters of the
+shapes; the residuals beside them are of the other quarter. A family's constants are fitted to all its chips together; their
+residuals are those of chips left out, one by one. Networks: one fit for all GPUs in TensorRT, then two numbers for each
+measured chip; intervals come from the residuals of chips, or sweeps, left out. Nothing is written without --write.
 """
 
 from __future__ import annotations
@@ -64,16 +64,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="folder of published measurements")
     parser.add_argument("--only", choices=("kernels", "networks", "runtimes"), help="one of the parts")
+    parser.add_argument("--operator", choices=tuple(kernels.CONSTANTS), help="only kernels of this operator; others stay")
     parser.add_argument("--write", action="store_true", help="write specs/calibrations")
     arguments = parser.parse_args()
     catalog = load()
     published = tables.read(arguments.data, catalog)
     changed: dict[str, Calibration] = {}
-    if arguments.only in (None, "kernels"):
-        changed |= calibrate_kernels(catalog, kernels.grouped(published.kernels))
-    if arguments.only in (None, "networks"):
+    only = "kernels" if arguments.operator else arguments.only
+    if only in (None, "kernels"):
+        groups = kernels.grouped(published.kernels)
+        wanted = {key: m for key, m in groups.items() if arguments.operator in (None, key.operator)}
+        changed |= calibrate_kernels(catalog, wanted)
+    if only in (None, "networks"):
         changed |= calibrate_networks(catalog, published.sweeps, arguments.data, changed)
-    if arguments.only in (None, "runtimes"):
+    if only in (None, "runtimes"):
         changed["runtimes"] = calibrate_runtimes(catalog, published.sweeps)
     for name, calibration in changed.items() if arguments.write else ():
         (SPECS / f"{name}.json").write_text(spec_text(calibration), encoding="utf-8")
@@ -114,10 +118,16 @@ def calibrate_kernels(catalog: Catalog, groups: Mapping[Key, Kernels]) -> dict[s
     changed: dict[str, Calibration] = {}
     for hardware in sorted({outcome.key.hardware for outcome in outcomes}):
         own = tuple(outcome.constants for outcome in outcomes if outcome.key.hardware == hardware)
-        changed[hardware] = chip_calibration(catalog, hardware).model_copy(update={"kernels": own})
+        known = chip_calibration(catalog, hardware)
+        fresh = {outcome.key.operator for outcome in outcomes}
+        others = tuple(k for k in known.kernels if k.operator not in fresh)
+        whole = sorted((*own, *others), key=lambda k: (k.operator, k.format, k.software or ""))
+        changed[hardware] = known.model_copy(update={"kernels": tuple(whole)})
     for name, memory in FAMILIES.items():
         members = {key: m for key, m in groups.items() if memory in catalog.accelerators[key.hardware].memory.type}
         kinds = sorted({(key.operator, key.format) for key in members if key.operator == "gemm" and key.format == "bf16"})
+        if not kinds:
+            continue
         shared = tuple(family(family_catalog, name, {k: m for k, m in members.items() if (k.operator, k.format) == kind})
                        for kind in kinds)  # fmt: skip
         known = catalog.calibrations[name]
@@ -127,8 +137,8 @@ def calibrate_kernels(catalog: Catalog, groups: Mapping[Key, Kernels]) -> dict[s
 
 
 def fitted(catalog: Catalog, key: Key, measured: Kernels) -> Outcome:
-    """Return the constants of one kind of kernels, fitted to three quarters of its shapes."""
-    begin = prototype(catalog, key)
+    """Return the constants of one kind of kernels, fitted to three quarters of its shapes, at the clock of its chip."""
+    begin = prototype(catalog, key).model_copy(update={"reference_clock": None, "clocked": None})
     machine, away = machine_of(catalog, key, begin), kernels.held_out(measured)
     found = kernels.fit_kernels(
         [(machine, measured.where(~away))],

@@ -117,12 +117,12 @@ const forms = {
     return launch_fitted*(-clocked + 1 + clock_reference*clocked/clock);
   },
   // Causal attention of a prompt in tiles of queries; the tile of the last queries is the longest. [s]
-  prefill_s({ halvings, head_dim, heads, peak, query_tile, sequences, softmax_work, sustained, tile_efficiency, tokens, units, vector_peak, wave_fill, wave_sharing }) {
+  prefill_s({ halvings, head_dim, head_loss, heads, peak, query_tile, sequences, softmax_work, sustained, tile_efficiency, tokens, units, vector_peak, wave_fill, wave_sharing }) {
     const x0 = Math.ceil(tokens/query_tile);
     const x1 = heads*sequences*x0/units;
     const x2 = wave_sharing*Math.max(1, x1) + (1 - wave_sharing)*Math.ceil(x1);
     const x3 = Math.pow(query_tile, 2);
-    return units*(4*head_dim*Math.pow(tile_efficiency, -halvings)/(peak*sustained) + softmax_work/vector_peak)*Math.max(x0*x3, (1/2)*x2*x3*(x0 + 1)) + wave_fill*x2;
+    return units*(4*head_dim*Math.pow(tile_efficiency, -halvings)*Math.pow(Math.max(1, (1/128)*head_dim), head_loss)/(peak*sustained) + softmax_work/vector_peak)*Math.max(x0*x3, (1/2)*x2*x3*(x0 + 1)) + wave_fill*x2;
   },
   // Arithmetic of attention over cached keys and values, for one new token of each sequence. [s]
   decode_arithmetic_s({ group_rows, head_dim, heads, kv_heads, peak, sequences, sustained, tokens }) {
@@ -132,10 +132,22 @@ const forms = {
   decode_walk_s({ head_dim, kv_heads, sequences, slice_tokens, tokens, units, walk, wave_fill }) {
     return (1/16384)*head_dim*walk*Math.min(slice_tokens, tokens) + wave_fill*Math.max(0, kv_heads*sequences/units - 1);
   },
+  // Arithmetic of a convolution as a product with one tile shape, in whole waves of tiles. [s]
+  window_product_s({ channels, columns, groups, misalignment, peak, rows, sustained, taps, tile_columns, tile_edge, tile_fill, tile_rows, units, wave_sharing }) {
+    const x0 = 1/tile_columns;
+    const x1 = 1/tile_rows;
+    const x2 = (1/4)*rows;
+    const x3 = groups*Math.ceil(columns*x0)*Math.ceil(rows*x1)/units;
+    return 2*tile_columns*tile_rows*units*(tile_fill + 8*Math.ceil((1/8)*channels*taps))*(misalignment*(Math.ceil(x2) - Math.floor(x2)) + 1)*(tile_edge*(x0 + x1) + 1)*(wave_sharing*Math.max(1, x3) + (1 - wave_sharing)*Math.ceil(x3))/(peak*sustained);
+  },
+  // Launch of a kernel that a library chose by trying, after other shapes that it tried in the same process. [s]
+  tried_launch_s({ launch, launch_growth, tried }) {
+    return launch + launch_growth*tried;
+  },
   // The passes that transform image, weights and result of a 3 x 3 convolution. [s]
-  winograd_transforms_s({ bandwidth, bandwidth_share, channels, columns, operand_bytes, outputs_side, sequences, transform, transform_weights }) {
-    const x0 = sequences*(channels + columns);
-    return operand_bytes*(45*channels*columns*transform_weights + Math.pow(outputs_side, 2)*x0 + 36*transform*x0*Math.pow(Math.ceil((1/4)*outputs_side), 2))/(bandwidth*bandwidth_share);
+  winograd_transforms_s({ bandwidth, bandwidth_share, channels, columns, groups, operand_bytes, outputs_side, sequences, transform, transform_weights }) {
+    const x0 = groups*sequences*(channels + columns);
+    return operand_bytes*(45*channels*columns*groups*transform_weights + Math.pow(outputs_side, 2)*x0 + 36*transform*x0*Math.pow(Math.ceil((1/4)*outputs_side), 2))/(bandwidth*bandwidth_share);
   },
   // One kernel: launch, the longer of arithmetic and traffic, what the shorter cannot hide. [s]
   kernel_s({ compute_s, launch, memory_s, overlap_loss }) {

@@ -146,13 +146,13 @@ def launch_s(*, clock: Any, clock_reference: Any, clocked: Any, launch_fitted: A
     return launch_fitted*(-clocked + 1.0 + clock_reference*clocked/clock)
 
 
-def prefill_s(*, halvings: Any, head_dim: Any, heads: Any, peak: Any, query_tile: Any, sequences: Any, softmax_work: Any, sustained: Any, tile_efficiency: Any, tokens: Any, units: Any, vector_peak: Any, wave_fill: Any, wave_sharing: Any) -> Any:
+def prefill_s(*, halvings: Any, head_dim: Any, head_loss: Any, heads: Any, peak: Any, query_tile: Any, sequences: Any, softmax_work: Any, sustained: Any, tile_efficiency: Any, tokens: Any, units: Any, vector_peak: Any, wave_fill: Any, wave_sharing: Any) -> Any:
     """Causal attention of a prompt in tiles of queries; the tile of the last queries is the longest. [s]"""
     x0 = np.ceil(tokens/query_tile)
     x1 = heads*sequences*x0/units
     x2 = wave_sharing*np.maximum(1.0, x1) + (1.0 - wave_sharing)*np.ceil(x1)
     x3 = query_tile**2.0
-    return units*(4.0*head_dim*tile_efficiency**(-halvings)/(peak*sustained) + softmax_work/vector_peak)*np.maximum(x0*x3, (1.0 / 2.0)*x2*x3*(x0 + 1.0)) + wave_fill*x2
+    return units*(4.0*head_dim*tile_efficiency**(-halvings)*np.maximum(1.0, (1.0 / 128.0)*head_dim)**head_loss/(peak*sustained) + softmax_work/vector_peak)*np.maximum(x0*x3, (1.0 / 2.0)*x2*x3*(x0 + 1.0)) + wave_fill*x2
 
 
 def decode_arithmetic_s(*, group_rows: Any, head_dim: Any, heads: Any, kv_heads: Any, peak: Any, sequences: Any, sustained: Any, tokens: Any) -> Any:
@@ -165,10 +165,24 @@ def decode_walk_s(*, head_dim: Any, kv_heads: Any, sequences: Any, slice_tokens:
     return (1.0 / 16384.0)*head_dim*walk*np.minimum(slice_tokens, tokens) + wave_fill*np.maximum(0.0, kv_heads*sequences/units - 1.0)
 
 
-def winograd_transforms_s(*, bandwidth: Any, bandwidth_share: Any, channels: Any, columns: Any, operand_bytes: Any, outputs_side: Any, sequences: Any, transform: Any, transform_weights: Any) -> Any:
+def window_product_s(*, channels: Any, columns: Any, groups: Any, misalignment: Any, peak: Any, rows: Any, sustained: Any, taps: Any, tile_columns: Any, tile_edge: Any, tile_fill: Any, tile_rows: Any, units: Any, wave_sharing: Any) -> Any:
+    """Arithmetic of a convolution as a product with one tile shape, in whole waves of tiles. [s]"""
+    x0 = 1.0/tile_columns
+    x1 = 1.0/tile_rows
+    x2 = (1.0 / 4.0)*rows
+    x3 = groups*np.ceil(columns*x0)*np.ceil(rows*x1)/units
+    return 2.0*tile_columns*tile_rows*units*(tile_fill + 8.0*np.ceil((1.0 / 8.0)*channels*taps))*(misalignment*(np.ceil(x2) - np.floor(x2)) + 1.0)*(tile_edge*(x0 + x1) + 1.0)*(wave_sharing*np.maximum(1.0, x3) + (1.0 - wave_sharing)*np.ceil(x3))/(peak*sustained)
+
+
+def tried_launch_s(*, launch: Any, launch_growth: Any, tried: Any) -> Any:
+    """Launch of a kernel that a library chose by trying, after other shapes that it tried in the same process. [s]"""
+    return launch + launch_growth*tried
+
+
+def winograd_transforms_s(*, bandwidth: Any, bandwidth_share: Any, channels: Any, columns: Any, groups: Any, operand_bytes: Any, outputs_side: Any, sequences: Any, transform: Any, transform_weights: Any) -> Any:
     """The passes that transform image, weights and result of a 3 x 3 convolution. [s]"""
-    x0 = sequences*(channels + columns)
-    return operand_bytes*(45.0*channels*columns*transform_weights + outputs_side**2.0*x0 + 36.0*transform*x0*np.ceil((1.0 / 4.0)*outputs_side)**2.0)/(bandwidth*bandwidth_share)
+    x0 = groups*sequences*(channels + columns)
+    return operand_bytes*(45.0*channels*columns*groups*transform_weights + outputs_side**2.0*x0 + 36.0*transform*x0*np.ceil((1.0 / 4.0)*outputs_side)**2.0)/(bandwidth*bandwidth_share)
 
 
 def kernel_s(*, compute_s: Any, launch: Any, memory_s: Any, overlap_loss: Any) -> Any:

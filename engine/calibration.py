@@ -35,8 +35,13 @@ from .quantity import (
 Form = Literal["tiled", "systolic", "roof"]
 """How products are counted: in tiles and waves (GPUs), on systolic arrays, or as work over peak."""
 
-Operator = Literal["gemm", "prefill", "decode", "conv", "elementwise", "activation", "softmax", "norm"]
+Operator = Literal[
+    "gemm", "prefill", "decode", "conv", "depthwise", "elementwise", "activation", "softmax", "norm", "embedding"
+]
 """Kernels that have constants of their own when they run by themselves."""
+
+STREAMED: Final = ("depthwise", "embedding")
+"""Operators that are bound by traffic: without constants of their own they take those of elementwise kernels."""
 
 Format = Dtype | Literal["fp8_block", "int8_weights"]
 """A number format, or a recipe of formats: fp8 with a scale for each block, 8-bit weights with 16-bit activations."""
@@ -134,20 +139,30 @@ class Residual(Model):
 
 
 class KernelConstants(Product):
-    """Constants of one operator in one number format, run by itself again and again, as a microbenchmark does."""
+    """Constants of one operator in one number format, run by itself again and again, as a microbenchmark does.
+
+    With a reference clock a `clocked` share of `launch`, `wave_fill` and `split_cost` scales with the clock.
+    """
 
     operator: Operator
     format: Format
     software: Text | None = None
     launch: Time
+    launch_growth: Time | None = None
+    reference_clock: Frequency | None = None
+    clocked: Share | None = None
     host: Time | None = None
     rotations: Annotated[int, Field(ge=1, le=64), Integral] = 1
     quantize_share: Fraction | None = None
     softmax_work: ScoreWork | None = None
     tile_efficiency: Fraction | None = None
+    head_loss: Share | None = None
     kv_factor: Fraction | None = None
     slice_tokens: Count | None = None
     walk: Time | None = None
+    tile_fill: Share | None = None
+    tile_edge: Share | None = None
+    misalignment: Share | None = None
     winograd: Fraction | None = None
     transform: Share | None = None
     transform_weights: Share | None = None
@@ -249,13 +264,20 @@ class Resolved:
         """Return the constants of an operator in a number format, or None where none of its calibrations has any.
 
         A chip's own come before its family's, those of the software asked for before others; a format that nobody
-        calibrated takes those of 16 bits.
+        calibrated takes those of 16 bits. An operator that is bound by traffic takes those of elementwise kernels in any format
+        where it has none.
         """
         for wanted in dict.fromkeys((format_, *SIXTEEN_BITS)):
             found = [k for k in self.kernels if k.operator == operator and k.format == wanted]
             if found:
                 return next((k for k in found if software is not None and k.software == software), found[0])
-        return None
+        return self._streamed(operator, format_) if operator in STREAMED else None
+
+    def _streamed(self, operator: str, format_: str) -> KernelConstants | None:
+        """Return the constants of elementwise kernels for another operator; how far they are off for it nobody knows."""
+        found = next((k for k in self.kernels if k.operator == "elementwise"), None)
+        update = {"operator": operator, "format": format_, "residual": None}
+        return None if found is None else found.model_copy(update=update)
 
 
 def resolve(chip: Accelerator, calibrations: Iterable[Calibration]) -> Resolved | None:

@@ -33,12 +33,15 @@ from .symbols import (
     groups,
     halvings,
     head_dim,
+    head_loss,
     heads,
     key_splits,
     kv_heads,
     launch,
     launch_fitted,
+    launch_growth,
     memory_s,
+    misalignment,
     operand_bytes,
     outputs_side,
     overlap_loss,
@@ -57,11 +60,14 @@ from .symbols import (
     taps,
     tile_columns,
     tile_drain,
+    tile_edge,
     tile_efficiency,
+    tile_fill,
     tile_rows,
     tokens,
     transform,
     transform_weights,
+    tried,
     units,
     vector_peak,
     walk,
@@ -77,10 +83,16 @@ _DAO: Final = "Dao 2023, arXiv 2307.08691; docs/model.md"
 _LAVIN: Final = "Lavin, Gray, CVPR 2016; docs/model.md"
 _STEP: Final = 64
 """Contraction elements that a tile takes at a time."""
+_SHORT_STEP: Final = 8
+"""The same in a convolution: those that were measured are in fp32 on the vector units."""
+_VECTOR: Final = 4
+"""Elements that one load takes in where they lie at a multiple of it."""
 _LONG: Final = sp.Rational(1, 1000)
 """Kernels of 1 ms and more run at the fully derated clock [s]."""
 _PARTIAL_BYTES: Final = 4
 """Split contractions exchange partial sums in 32 bits [B]."""
+_HEAD: Final = 128
+"""Features of a head up to which tiles of attention keep their rate."""
 _WALKED: Final = 128
 """Tokens, and features of a head, that `walk` is the time of."""
 
@@ -119,17 +131,24 @@ _scores = work / (4 * channels)
 
 _blocks = sp.ceiling(tokens / query_tile)
 _prefill_waves = _waves(sequences * heads * _blocks)
-_score_s = 4 * head_dim / (sustained * tile_efficiency**halvings * peak) + softmax_work / vector_peak
+_long_head = maximum(1, head_dim / _HEAD) ** head_loss
+_score_s = 4 * head_dim * _long_head / (sustained * tile_efficiency**halvings * peak) + softmax_work / vector_peak
 _longest_scores = maximum(_prefill_waves * query_tile**2 * (_blocks + 1) / 2, query_tile**2 * _blocks)
 
 _decode_work = 4 * sequences * maximum(heads, group_rows * kv_heads) * head_dim * tokens
 _walk_s = walk * minimum(tokens, slice_tokens) * head_dim / _WALKED**2
 _queue_s = maximum(0, sequences * kv_heads / units - 1) * wave_fill
 
+_window_slice = _SHORT_STEP * sp.ceiling(channels * taps / _SHORT_STEP) + tile_fill
+_window_tiles = sp.ceiling(rows / tile_rows) * sp.ceiling(columns / tile_columns) * groups
+_edges = 1 + tile_edge * (1 / tile_rows + 1 / tile_columns)
+_misaligned = 1 + misalignment * (sp.ceiling(rows / _VECTOR) - sp.floor(rows / _VECTOR))
+_window_tile_s = 2 * tile_rows * tile_columns * _window_slice * units / (sustained * peak) * _edges * _misaligned
+
 _winograd_tiles = sequences * sp.ceiling(outputs_side / winograd.TILE) ** 2
-_image = sequences * outputs_side**2 * (channels + columns)
-_transformed = winograd.PRODUCTS * _winograd_tiles * (channels + columns)
-_transformed_weights = (winograd.PRODUCTS + winograd.TAPS) * channels * columns
+_image = sequences * outputs_side**2 * groups * (channels + columns)
+_transformed = winograd.PRODUCTS * _winograd_tiles * groups * (channels + columns)
+_transformed_weights = (winograd.PRODUCTS + winograd.TAPS) * groups * channels * columns
 
 FORMS: Final = (
     ClosedForm(
@@ -195,6 +214,14 @@ FORMS: Final = (
     ClosedForm(
         name="decode_walk_s", expression=_walk_s + _queue_s, unit="s", source=_DAO,
         doc="What decoding takes besides: one unit walks its slice of the cache, and heads beyond the units queue.",
+    ),
+    ClosedForm(
+        name="window_product_s", expression=_waves(_window_tiles) * _window_tile_s, unit="s", source=_OURS,
+        doc="Arithmetic of a convolution as a product with one tile shape, in whole waves of tiles.",
+    ),
+    ClosedForm(
+        name="tried_launch_s", expression=launch + launch_growth * tried, unit="s", source=_OURS,
+        doc="Launch of a kernel that a library chose by trying, after other shapes that it tried in the same process.",
     ),
     ClosedForm(
         name="winograd_transforms_s",

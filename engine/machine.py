@@ -8,7 +8,7 @@ from typing import Any
 
 from . import _compiled as forms
 from .accelerator import DTYPE_BYTES, Accelerator
-from .calibration import GRAPH, Constants, Interval, Product, Resolved, Runtime, TileSet
+from .calibration import GRAPH, Constants, Interval, KernelConstants, Product, Resolved, Runtime, TileSet
 from .errors import unknown
 
 
@@ -136,7 +136,7 @@ def product_constants(part: Product) -> dict[str, Any]:
 def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str) -> dict[str, Any]:
     """Return the constants that are times, at the clock of the chip, with what a measurement of it or a runtime changes."""
     part, correction = constants.network, constants.correction
-    scale = _clock_scale(part, chip.clock_hz(dtype))
+    scale = clock_scale(part, chip.clock_hz(dtype))
     launch = scale * (part.launch.si if profile.launch is None else profile.launch.si)
     return {
         "launch": launch * si_of(correction and correction.launch_factor, 1.0),
@@ -147,7 +147,7 @@ def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str)
     }
 
 
-def _clock_scale(part: Constants, clock: float | None) -> float:
+def clock_scale(part: Constants | KernelConstants, clock: float | None) -> float:
     """Return how much longer a launch takes than where it was fitted: a share of it is spent in clock cycles."""
     if part.reference_clock is None or clock is None:
         return 1.0

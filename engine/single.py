@@ -19,7 +19,7 @@ from . import winograd
 from .accelerator import DTYPE_BYTES, Accelerator
 from .calibration import KernelConstants, Resolved, TileSet
 from .errors import DomainError, unknown
-from .machine import bound_memory, product_constants, si_of
+from .machine import bound_memory, clock_scale, product_constants, si_of
 
 Array = npt.NDArray[np.float64]
 
@@ -53,6 +53,7 @@ class KernelMachine:
     tile_drain: float
     overlap_loss: float
     derating: float
+    clock_scale: float
     launch: float
     wave_fill: float
     split_cost: float
@@ -62,9 +63,14 @@ class KernelMachine:
     quantize_share: float
     softmax_work: float
     tile_efficiency: float
+    head_loss: float
     kv_factor: float
     slice_tokens: float
     walk: float
+    tile_fill: float
+    tile_edge: float
+    misalignment: float
+    launch_growth: float
     winograd: float
     transform: float
     transform_weights: float
@@ -132,11 +138,15 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s,
         bandwidth=si_of(chip.memory.bandwidth),
         cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
-        launch=kernel.launch.si, wave_fill=si_of(kernel.wave_fill, 0.0), split_cost=si_of(kernel.split_cost, 0.0),
+        clock_scale=clock_scale(kernel, chip.clock_hz(dtype)), launch=kernel.launch.si,
+        wave_fill=si_of(kernel.wave_fill, 0.0), split_cost=si_of(kernel.split_cost, 0.0),
         host=si_of(kernel.host, 0.0), host_sharpness=si_of(kernel.host_sharpness, 1.0), rotations=float(kernel.rotations),
         quantize_share=si_of(kernel.quantize_share or kernel.bandwidth_share), softmax_work=si_of(kernel.softmax_work, 0.0),
-        tile_efficiency=si_of(kernel.tile_efficiency, 1.0), kv_factor=si_of(kernel.kv_factor, 1.0),
+        tile_efficiency=si_of(kernel.tile_efficiency, 1.0), head_loss=si_of(kernel.head_loss, 0.0),
+        kv_factor=si_of(kernel.kv_factor, 1.0),
         slice_tokens=si_of(kernel.slice_tokens, math.inf), walk=si_of(kernel.walk, 0.0),
+        tile_fill=si_of(kernel.tile_fill, 0.0), tile_edge=si_of(kernel.tile_edge, 0.0),
+        misalignment=si_of(kernel.misalignment, 0.0), launch_growth=si_of(kernel.launch_growth, 0.0),
         winograd=si_of(kernel.winograd), transform=si_of(kernel.transform, 1.0),
         transform_weights=si_of(kernel.transform_weights, 1.0),
         ratio_p10=si_of(spread and spread.p10), ratio_p90=si_of(spread and spread.p90),
@@ -148,21 +158,31 @@ _HALVINGS: Final = 3
 """How often an attention tile of the set's queries may be halved."""
 _GROUP_ROWS: Final = 16.0
 """Query heads of one key and value head run padded to this many rows."""
+_INDEX_BYTES: Final = 4.0
+"""The index of a looked-up row [B]."""
 
 
 def latency_s(m: KernelMachine, columns: Mapping[str, npt.ArrayLike]) -> Array:
     """Return the time of each kernel of the machine's operator [s]; `columns` are its sizes by name.
 
     gemm: rows, columns, contraction, groups. prefill: batch, tokens, heads, kv_heads, head_dim, kv_bytes. decode: the same,
-    `tokens` being those in the cache with the new one. conv: batch, in_channels, out_channels, kernel, height, stride, padding.
-    elementwise (of two tensors), activation (of one), softmax, norm: traffic [B]. Raises DomainError for an operator without
-    a form.
+    `tokens` being those in the cache with the new one. conv: batch, in_channels, out_channels, kernel, height, stride, padding,
+    groups, tried (shapes that the library tried before). depthwise: the same without groups and tried. embedding: rows of the
+    table, tokens, width. elementwise (of two tensors), activation (of one), softmax, norm: traffic [B]. The columns groups and
+    tried, and out_channels of depthwise, may be left out. Raises DomainError for an operator without a form, and for a
+    convolution that is depthwise.
     """
     if m.operator not in _TIMES:
         raise DomainError(f"no form for single kernels of {m.operator!r}; there are: {', '.join(_TIMES)}")
     sizes = {name: np.asarray(values, dtype=float) for name, values in columns.items()}
     with np.errstate(all="ignore"):
-        return hosted(m, _TIMES[m.operator](m, sizes))
+        return hosted(m, _TIMES[m.operator](_at_its_clock(m), sizes))
+
+
+def _at_its_clock(m: KernelMachine) -> KernelMachine:
+    """Return the machine with what is spent in cycles as long as its clock makes it."""
+    scale = m.clock_scale
+    return replace(m, clock_scale=1.0, launch=scale * m.launch, wave_fill=scale * m.wave_fill, split_cost=scale * m.split_cost)
 
 
 def hosted(m: KernelMachine, seconds: Array) -> Array:
@@ -205,11 +225,14 @@ def _tiled(m: KernelMachine, rows: Array, columns: Array, contraction: Array, *,
     return np.asarray(best, dtype=float)
 
 
-def _kernel(m: KernelMachine, compute_s: Array, weights: Any, activations: Any) -> Array:
+def _kernel(m: KernelMachine, compute_s: Array, weights: Any, activations: Any, *, launch: Any = None) -> Array:
     """Return the time of one kernel with its launch, arithmetic and traffic [s]."""
     memory_s = _traffic_s(m, weights, activations)
     return np.asarray(
-        forms.kernel_s(launch=m.launch, compute_s=compute_s, memory_s=memory_s, overlap_loss=m.overlap_loss), dtype=float
+        forms.kernel_s(
+            launch=m.launch if launch is None else launch, compute_s=compute_s, memory_s=memory_s, overlap_loss=m.overlap_loss
+        ),
+        dtype=float,
     )
 
 
@@ -229,7 +252,7 @@ def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
             sequences=batch, tokens=tokens, heads=heads, head_dim=head_dim, query_tile=m.tile_set.query_tile.si / 2**halvings,
             halvings=float(halvings),
             peak=m.peak, vector_peak=m.vector_peak, units=m.units, sustained=m.sustained, softmax_work=m.softmax_work,
-            tile_efficiency=m.tile_efficiency, wave_fill=m.wave_fill, wave_sharing=m.wave_sharing,
+            tile_efficiency=m.tile_efficiency, head_loss=m.head_loss, wave_fill=m.wave_fill, wave_sharing=m.wave_sharing,
         )  # fmt: skip
         best = np.fmin(best, seconds)
     queries = 2 * batch * tokens * heads * head_dim * m.result_bytes
@@ -253,26 +276,72 @@ def _decode(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
 
 
 def _convolution(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
-    """Return the faster of the implicit product and, where it applies, of Winograd's form."""
-    batch, channels, out, kernel = (sizes[name] for name in ("batch", "in_channels", "out_channels", "kernel"))
-    stride = sizes["stride"]
-    side = np.floor((sizes["height"] + 2 * sizes["padding"] - kernel) / stride) + 1
-    ones = np.ones_like(batch)
-    weights = kernel**2 * channels * out * m.weight_bytes
-    activations = batch * (channels * sizes["height"] ** 2 * m.operand_bytes + out * side**2 * m.result_bytes)
-    compute_s = _tiled(m, batch * side**2, out, kernel**2 * channels, groups=ones)
-    implicit = _kernel(m, compute_s, weights, activations)
+    """Return the faster of the implicit product and, where it applies, of Winograd's form; groups run side by side."""
+    batch, kernel, stride = sizes["batch"], sizes["kernel"], sizes["stride"]
+    groups = sizes.get("groups", np.ones_like(batch))
+    channels, out = sizes["in_channels"] / groups, sizes["out_channels"] / groups
+    if np.any((groups > 1) & (channels == 1)):
+        raise DomainError("a convolution with a group for each channel is no product; ask for the operator 'depthwise'")
+    side = _result_side(sizes)
+    launch = forms.tried_launch_s(
+        launch=m.launch, launch_growth=m.launch_growth, tried=sizes.get("tried", np.zeros_like(batch))
+    )
+    one = replace(m, misalignment=0.0)
+    compute_s = _windows(one, batch * side**2, out, kernel**2 * channels, groups=groups)
+    implicit = _kernel(m, compute_s, *_image_bytes(m, sizes, side), launch=launch)
     if not m.winograd > 0:
         return implicit
     lean = replace(m, sustained=m.winograd)
-    products = _tiled(lean, batch * np.ceil(side / winograd.TILE) ** 2, out, channels, groups=winograd.PRODUCTS * ones)
+    products = _windows(lean, batch * np.ceil(side / winograd.TILE) ** 2, out, channels, groups=winograd.PRODUCTS * groups)
     transforms = forms.winograd_transforms_s(
-        sequences=batch, outputs_side=side, channels=channels, columns=out, operand_bytes=m.operand_bytes,
+        sequences=batch, outputs_side=side, channels=channels, columns=out, groups=groups, operand_bytes=m.operand_bytes,
         transform=m.transform, transform_weights=m.transform_weights, bandwidth=m.bandwidth, bandwidth_share=m.bandwidth_share,
     )  # fmt: skip
-    transformed = winograd.LAUNCHES * m.launch + transforms + products
+    transformed = launch + (winograd.LAUNCHES - 1) * m.launch + transforms + products
     applies = (stride == 1) & (kernel == winograd.KERNEL)
     return np.where(applies, np.minimum(implicit, transformed), implicit)
+
+
+def _result_side(sizes: Mapping[str, Array]) -> Array:
+    """Return the height and width of a convolution's result."""
+    return np.asarray(np.floor((sizes["height"] + 2 * sizes["padding"] - sizes["kernel"]) / sizes["stride"]) + 1, dtype=float)
+
+
+def _image_bytes(m: KernelMachine, sizes: Mapping[str, Array], side: Array) -> tuple[Array, Array]:
+    """Return the bytes of a convolution's weights, and those of its image and result."""
+    channels, out = sizes["in_channels"], sizes["out_channels"]
+    weights = sizes["kernel"] ** 2 * channels / sizes.get("groups", 1.0) * out * m.weight_bytes
+    image = sizes["batch"] * (channels * sizes["height"] ** 2 * m.operand_bytes + out * side**2 * m.result_bytes)
+    return weights, image
+
+
+def _windows(m: KernelMachine, rows: Array, columns: Array, contraction: Array, *, groups: Array) -> Array:
+    """Return the arithmetic of a convolution's products with the best tile of the machine's set [s]."""
+    best: Any = np.inf
+    for tile_rows, tile_columns in m.tile_set.tiles:
+        seconds = forms.window_product_s(
+            rows=rows, columns=columns, channels=contraction, taps=1.0, groups=groups, tile_rows=float(tile_rows),
+            tile_columns=float(tile_columns), units=m.units, peak=m.peak, sustained=m.sustained, tile_fill=m.tile_fill,
+            tile_edge=m.tile_edge, misalignment=m.misalignment, wave_sharing=m.wave_sharing,
+        )  # fmt: skip
+        best = np.fmin(best, seconds)
+    return np.asarray(best, dtype=float)
+
+
+def _depthwise(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
+    """Return the longer of the traffic and of the arithmetic, which runs on the vector units."""
+    side, out = _result_side(sizes), sizes.get("out_channels", sizes["in_channels"])
+    each = {**sizes, "out_channels": out, "groups": sizes["in_channels"]}
+    work = 2 * sizes["kernel"] ** 2 * sizes["batch"] * out * side**2
+    compute_s = forms.plain_s(work=work, sustained=1.0, peak=min(m.peak, m.vector_peak))
+    return _kernel(m, np.asarray(compute_s, dtype=float), *_image_bytes(m, each, side))
+
+
+def _embedding(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
+    """Return the traffic of the rows that are looked up, each row of the table once, of their indices and of the result."""
+    tokens, width = sizes["tokens"], sizes["width"]
+    looked_up = np.minimum(sizes["rows"], tokens) * width * m.weight_bytes
+    return np.asarray(m.launch + _traffic_s(m, looked_up, tokens * (width * m.result_bytes + _INDEX_BYTES)), dtype=float)
 
 
 def _stream(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
@@ -284,8 +353,10 @@ _TIMES: Final = {
     "prefill": _prefill,
     "decode": _decode,
     "conv": _convolution,
+    "depthwise": _depthwise,
     "elementwise": _stream,
     "activation": _stream,
     "softmax": _stream,
     "norm": _stream,
+    "embedding": _embedding,
 }

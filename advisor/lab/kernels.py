@@ -23,7 +23,8 @@ PRODUCT: Final = (
 STREAM: Final = ("launch", "bandwidth_share", "cache_ratio")
 CONSTANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "gemm": PRODUCT,
-    "conv": (*PRODUCT, "winograd", "transform", "transform_weights"),
+    "conv": ("launch", "launch_growth", "sustained", "bandwidth_share", "cache_ratio", "wave_sharing", "tile_fill", "tile_edge",
+             "winograd", "misalignment", "transform", "transform_weights"),
     "prefill": ("launch", "sustained", "softmax_work", "bandwidth_share", "cache_ratio", "kv_factor", "wave_fill",
                 "wave_sharing", "tile_efficiency"),
     "decode": ("launch", "sustained", "bandwidth_share", "cache_ratio", "slice_tokens", "walk", "wave_fill"),
@@ -33,6 +34,9 @@ CONSTANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "norm": STREAM,
 }  # fmt: skip
 """Operator -> the constants that a fit moves; the others stay as the prior has them."""
+
+WHERE_GIVEN: Final = ("quantize_share", "head_loss")
+"""Constants that a fit moves where the prior has them."""
 
 SHARES: Final = frozenset({"wave_sharing", "overlap_loss", "derating", "tile_efficiency"})
 """Constants that cannot pass 1."""
@@ -149,7 +153,7 @@ def machine_of(catalog: Catalog, key: Key) -> KernelMachine | None:
 def priors(constants: KernelConstants, *, spread: float = SPREAD, hosted: bool = False) -> dict[str, Prior]:
     """Return the priors of the constants that a fit of this operator moves, about those given."""
     names = [*CONSTANTS[constants.operator]]
-    names += ["quantize_share"] if constants.quantize_share is not None else []
+    names += [name for name in WHERE_GIVEN if getattr(constants, name) is not None]
     names += ["host"] if hosted or constants.host is not None else []
     return {name: _prior(name, constants, spread) for name in names}
 

@@ -21,12 +21,13 @@ COLUMNS: Final[Mapping[Operator, tuple[str, ...]]] = {
     "gemm": ("rows", "columns", "contraction", "groups"),
     "prefill": _ATTENTION,
     "decode": _ATTENTION,
-    "conv": ("batch", "in_channels", "out_channels", "kernel", "height", "stride", "padding"),
+    "conv": ("batch", "in_channels", "out_channels", "kernel", "height", "stride", "padding", "tried"),
     "elementwise": _VECTOR,
     "softmax": _VECTOR,
     "norm": _VECTOR,
 }
-"""Operator -> the columns of its kernels. `bytes_per_element` is what one element moves, operands and result together."""
+"""Operator -> the columns of its kernels. `bytes_per_element` is what one element moves, operands and result together; `tried`
+is how many shapes the process tried before this one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

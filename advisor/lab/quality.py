@@ -41,15 +41,19 @@ WORK: Final[Mapping[Operator, tuple[str, ...]]] = {
 }
 """Operator -> the columns along which its work grows; kernels that agree in all other columns are one series."""
 
+ORDER: Final = "tried"
+"""The column that says when a row was measured, not what."""
+
 
 def kernels(measured: Kernels) -> tuple[Kernels, Counter[str]]:
     """Return the kernels that count, and how many do not, by reason."""
     kept, counts = _keep(measured, measured.seconds > 0, "no time", Counter())
     if kept.operator == "prefill":
         kept, counts = _keep(kept, _queries(kept) < INDEX, "overflow", counts)
-    kept, counts = _keep(kept, ~disagreeing(list(kept.columns.values()), kept.seconds), "disagreement", counts)
+    point = {name: column for name, column in kept.columns.items() if name != ORDER}
+    kept, counts = _keep(kept, ~disagreeing(list(point.values()), kept.seconds), "disagreement", counts)
     grows = WORK[kept.operator]
-    other = [column for name, column in kept.columns.items() if name not in grows]
+    other = [column for name, column in kept.columns.items() if name not in (*grows, ORDER)]
     series = _codes(other, len(kept))
     odd = np.zeros(len(kept), dtype=bool)
     order = np.argsort(series, kind="stable")

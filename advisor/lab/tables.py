@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -231,14 +231,30 @@ def _vector(table: Sheet, catalog: Catalog) -> Published:
 
 
 def _conv(table: Sheet, catalog: Catalog) -> Published:
+    """Return convolutions of a library that tries algorithms; the rows of a chip are in the order of their measurement."""
     kind = _on_chip(catalog)
     given = {"batch": "B", "in_channels": "in_ch", "out_channels": "out_ch", "kernel": "ksize", "height": "in_hw"}
     sizes = {name: _size(table, column) for name, column in given.items()}
     sizes |= {"stride": _size(table, "stride"), "padding": table.numbers("pad", least=0, whole=True)}
+    sizes |= {"tried": _before(table.columns["device"])}
     return _kernels(
         table, ("device",), lambda label: kind(label[0], "fp32", "conv", "eager"), lambda _operator, _label: sizes,
         table.numbers("latency_ms") * _MS,
     )  # fmt: skip
+
+
+def _before(labels: Sequence[str]) -> Array:
+    """Return for every row how many rows with its label stand above it.
+
+    >>> _before(["a", "b", "a", "a"])
+    array([0., 0., 1., 2.])
+    """
+    seen: Counter[str] = Counter()
+    above = []
+    for label in labels:
+        above.append(float(seen[label]))
+        seen[label] += 1
+    return np.array(above)
 
 
 TABLES: Final = (

@@ -130,6 +130,19 @@ def test_a_convolution_may_gain_what_winograd_gains_at_stride_1_only(tmp_path: P
     assert by_two == pytest.approx(2 * 8 * 28 * 28 * 64 * 128 * 9 / A100_PEAK)
 
 
+def test_a_convolution_counts_the_shapes_that_its_chip_tried_before(tmp_path: Path) -> None:
+    chips = ["Tesla T4", "Tesla P4", "Tesla T4", "Tesla P4", "Tesla P4"]
+    rows = [f"{chip},8,64,{128 + i},3,56,1,1,{1 + i / 100},x\n" for i, chip in enumerate(chips)]
+    found = {kernels.hardware: kernels.columns["tried"].tolist() for kernels in read(tmp_path, CONV + "".join(rows)).kernels}
+    assert found == {"nvidia-t4": [0, 1], "nvidia-p4": [0, 1, 2]}
+
+
+def test_the_order_of_measurement_makes_no_point_of_its_own(tmp_path: Path) -> None:
+    # the same shape twice, 4x apart: rows of one point that disagree, whenever they were measured
+    found = read(tmp_path, CONV + "Tesla T4,8,64,128,3,56,1,1,1,x\nTesla T4,8,64,128,3,56,1,1,4,x\n")
+    assert found.dropped == {"disagreement": 2}
+
+
 def test_vectors_move_every_operand_and_the_result_once(tmp_path: Path) -> None:
     rows = [f"NVIDIA A100-PCIE-40GB,{op},16384,16384,9\n" for op in ("add", "relu", "softmax", "ln")]
     found = read(tmp_path, VECTOR + "".join(rows)).kernels

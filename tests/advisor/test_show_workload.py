@@ -313,7 +313,7 @@ def test_a_chip_that_lacks_a_figure_has_no_times_and_says_so(run: Run) -> None:
     ("arguments", "told"),
     [
         (("nvidia-l4", "--batch", "3", "--all"), ["--batch: nvidia-l4 is no model", "--all: nvidia-l4 is no model"]),
-        (("L201", "--format", "csv"), ["--format: no 'csv'; use text, json"]),
+        (("L201", "--format", "csv"), ["--format: no 'csv'; use text, md, json"]),
         (
             ("resnet50", "--batch", "0", "--size", "imag=3", "--dtype", "bf17", "--runtime", "eager"),
             ["did you mean image?", "'0' is no whole number", "--runtime: how software runs a model", "did you mean bf16?"],

@@ -40,7 +40,8 @@ _DECADES = {
     "clock_reference": (8, 10), "clocked": (-2, 0), "launch_fitted": (-8, -4), "wave_sharing": (-2, 0), "tile_drain": (-2, 0.5),
     "softmax_work": (0, 2.5), "tile_efficiency": (-0.5, 0), "slice_tokens": (1, 4), "walk": (-8, -5), "transform": (-1, 0.7),
     "transform_weights": (-1, 0.7), "quantize_share": (-1, 0.5), "host_s": (-7, 0), "device_s": (-7, 0), "launches_s": (-8, -1),
-    "ratio": (-0.5, 0.5), "launch_ratio": (-0.5, 0.5), "routed": (-2, 0),
+    "ratio": (-0.5, 0.5), "launch_ratio": (-0.5, 0.5), "tile_fill": (-1, 2), "tile_edge": (-1, 2), "misalignment": (-2, 0),
+    "launch_growth": (-9, -6), "tried": (0, 4), "head_loss": (-2, 0), "routed": (-2, 0),
 }  # fmt: skip
 """The other symbols: powers of ten; those that may be 0 also are."""
 
@@ -179,16 +180,32 @@ def test_a_prompt_and_a_decoded_token_by_hand() -> None:
     point = {
         "sequences": 2.0, "tokens": 300.0, "heads": 4.0, "head_dim": 64.0, "query_tile": 128.0, "halvings": 0.0,
         "tile_efficiency": 0.5, "peak": 1e12, "sustained": 0.5, "softmax_work": 10.0, "vector_peak": 1e11, "units": 8.0,
-        "wave_fill": 1e-6, "wave_sharing": 0.0,
+        "wave_fill": 1e-6, "wave_sharing": 0.0, "head_loss": 0.5,
     }  # fmt: skip
     score = 4 * 64 / 0.5e12 + 10 / 1e11
     assert FORMS["prefill_s"].at(point) == pytest.approx(3 * 128**2 * 2 * 8 * score + 3e-6, rel=1e-12)
     alone = point | {"sequences": 1.0, "heads": 1.0}  # 3 tiles, one wave: the tile of the last queries takes longest
     assert FORMS["prefill_s"].at(alone) == pytest.approx(128**2 * 3 * 8 * score + 1e-6, rel=1e-12)
+    long = 4 * 512 * 2 / 0.5e12 + 10 / 1e11  # heads of four times 128 features run at half the rate
+    assert FORMS["prefill_s"].at(point | {"head_dim": 512.0}) == pytest.approx(3 * 128**2 * 2 * 8 * long + 3e-6, rel=1e-12)
     # 40 key and value heads on 8 units queue four deep; a unit walks 256 of 1000 cached tokens
     decode = {"sequences": 10.0, "kv_heads": 4.0, "tokens": 1000.0, "head_dim": 64.0, "units": 8.0, "slice_tokens": 256.0}
     walked = FORMS["decode_walk_s"].at(decode | {"walk": 1e-6, "wave_fill": 2e-6})
     assert walked == pytest.approx(1e-6 * 256 / 128 * 64 / 128 + 4 * 2e-6, rel=1e-12)
+
+
+def test_a_product_of_a_convolution_by_hand() -> None:
+    # 130 x 60 by 33 channels of 9 taps, 2 groups: tiles of 64 x 64 are 3 * 1 * 2 on 4 units, 2 waves; 297 is padded to 304
+    point = {
+        "rows": 130.0, "columns": 60.0, "channels": 33.0, "taps": 9.0, "groups": 2.0, "tile_rows": 64.0, "tile_columns": 64.0,
+        "units": 4.0, "peak": 1e12, "sustained": 0.5, "tile_fill": 16.0, "tile_edge": 8.0, "misalignment": 0.2,
+        "wave_sharing": 0.0,
+    }  # fmt: skip
+    each = 2 * 64 * 64 * (304 + 16) * 4 / 0.5e12 * (1 + 8 * 2 / 64)
+    assert FORMS["window_product_s"].at(point) == pytest.approx(2 * each * 1.2, rel=1e-12)
+    assert FORMS["window_product_s"].at(point | {"rows": 132.0}) == pytest.approx(2 * each, rel=1e-12)
+    after = {"launch": 2e-5, "launch_growth": 5e-8, "tried": 1000.0}
+    assert FORMS["tried_launch_s"].at(after) == pytest.approx(7e-5, rel=1e-12)
 
 
 def test_half_of_a_launch_at_half_the_clock_takes_twice_as_long() -> None:

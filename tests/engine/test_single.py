@@ -24,7 +24,17 @@ LAUNCH, SUSTAINED, SHARE, CACHE_RATIO = 2e-6, 0.9, 0.92, 2.5
 CHIPS = sorted(name for name, constants in strategies.catalog().constants.items() if constants.form == "tiled")
 SIZES = st.integers(1, 20_000)
 ROUNDING = 1e-12
-UNITS = {"launch": "s", "wave_fill": "s", "split_cost": "s", "host": "s", "walk": "s", "feed": "B/FLOP", "softmax_work": "FLOP"}
+UNITS = {
+    "launch": "s",
+    "launch_growth": "s",
+    "wave_fill": "s",
+    "split_cost": "s",
+    "host": "s",
+    "walk": "s",
+    "feed": "B/FLOP",
+    "softmax_work": "FLOP",
+}
+UNITS |= {"reference_clock": "MHz"}
 NOT_QUANTITIES = ("operator", "format", "software", "rotations")
 SIMPLE: Mapping[str, Any] = {
     "launch": LAUNCH, "sustained": SUSTAINED, "bandwidth_share": SHARE, "cache_ratio": CACHE_RATIO, "wave_sharing": 1.0,
@@ -71,6 +81,19 @@ def test_a_product_that_the_cache_keeps_travels_at_the_rate_of_the_cache() -> No
     assert product(machine(), 1, 2048, 2048) == pytest.approx(kept, rel=1e-12)
     rotated = LAUNCH + weights / (SHARE * BANDWIDTH) + activations / (CACHE_RATIO * BANDWIDTH)
     assert product(machine(rotations=8), 1, 2048, 2048) == pytest.approx(rotated, rel=1e-12)
+
+
+def test_half_of_a_launch_is_spent_in_cycles_where_a_calibration_names_its_clock() -> None:
+    # the product of the first test on the 1830 MHz of an H100: a launch fitted at twice that is half as long again
+    traffic = 2 * (16384 * 16384 + 2 * 16384) / (SHARE * BANDWIDTH)
+    on = machine(reference_clock=3660.0, clocked=0.5)
+    assert product(on, 1, 16384, 16384) == pytest.approx(1.5 * LAUNCH + traffic, rel=1e-12)
+    assert product(machine(reference_clock=1830.0, clocked=0.5), 1, 16384, 16384) == product(machine(), 1, 16384, 16384)
+    # fill of waves and splits as well
+    slow = {"wave_fill": 1e-6, "split_cost": 1e-6, "sustained": 1e3, "bandwidth_share": 1e9, "cache_ratio": 1e9}
+    assert product(machine(reference_clock=3660.0, clocked=0.5, **slow), 64, 64, 64) == pytest.approx(
+        1.5 * product(machine(**slow), 64, 64, 64), rel=1e-3
+    )
 
 
 def test_a_large_product_runs_at_the_sustained_share_of_the_peak() -> None:
@@ -177,6 +200,17 @@ def test_a_prompt_by_hand() -> None:
     assert seconds(on, **sizes) == pytest.approx(LAUNCH + arithmetic + traffic / (SHARE * BANDWIDTH), rel=1e-12)
 
 
+def test_heads_beyond_128_features_run_slower_where_a_calibration_says_so() -> None:
+    # 16384 tokens, 132 heads of 256: whole waves of 128 blocks; a rate that falls with the root of the length
+    sizes = {"batch": 1, "tokens": 16384, "heads": 132, "kv_heads": 1, "kv_bytes": 2}
+    fast = {"bandwidth_share": 1e6, "tile_efficiency": 0.5}
+    plain, loss = machine("prefill", **fast), machine("prefill", **fast, head_loss=0.5)
+    assert seconds(loss, **sizes, head_dim=128) == seconds(plain, **sizes, head_dim=128)
+    scores = 132 * 128**2 * 128 * 129 / 2
+    expected = LAUNCH + scores * 4 * 256 * math.sqrt(2) / (SUSTAINED * PEAK)
+    assert seconds(loss, **sizes, head_dim=256) == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_decoded_token_by_hand() -> None:
     # 64 sequences with 8192 cached tokens, 8 key and value heads of 128: 512 heads queue on 132 units
     on = machine("decode", slice_tokens=256.0, walk=1e-6, wave_fill=2e-6)
@@ -208,6 +242,98 @@ def test_a_convolution_is_the_product_of_its_windows_or_winograds_form() -> None
     assert seconds(winograd, **sizes) == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_tile_of_a_convolution_fills_and_loads_its_edges() -> None:
+    # 1 x 1: 128*32*32 = 131072 rows, 128 columns, contraction 61, padded to 64; the tile of 256 x 128 pays least for its edges
+    sizes = {"batch": 128, "in_channels": 61, "out_channels": 128, "kernel": 1, "height": 32, "stride": 1, "padding": 0}
+    on = machine("conv", "fp32", bandwidth_share=1e3, cache_ratio=1e3, tile_fill=16.0, tile_edge=12.8)
+    work = 2 * 131072 * 128 * (64 + 16)
+    expected = LAUNCH + work / (SUSTAINED * 66.91e12) * (1 + 12.8 * (1 / 256 + 1 / 128))
+    assert seconds(on, **sizes) == pytest.approx(expected, rel=1e-12)
+
+
+def test_winograds_products_are_slower_where_their_rows_are_no_multiple_of_four() -> None:
+    # 10 samples of 28 x 28 are 490 tiles of 4 x 4, 8 samples 392
+    def products(batch: int, **values: float) -> float:
+        on = machine("conv", winograd=0.6, sustained=1e-3, launch=0.0, bandwidth_share=1e9, **values)
+        return seconds(on, batch=batch, in_channels=512, out_channels=512, height=28, **WINDOW)
+
+    assert products(10, misalignment=0.25) == pytest.approx(1.25 * products(10), rel=1e-6)
+    assert products(8, misalignment=0.25) == products(8)
+
+
+def test_every_shape_that_was_tried_before_adds_to_a_launch() -> None:
+    on = machine("conv", launch_growth=1e-7)
+    sizes = {"batch": 4, "in_channels": 64, "out_channels": 64, "height": 28} | WINDOW
+    assert seconds(on, **sizes) == seconds(on, **sizes, tried=0)
+    assert seconds(on, **sizes, tried=3000) == pytest.approx(seconds(on, **sizes) + 3e-4, rel=1e-12)
+
+
+def test_groups_of_a_convolution_run_side_by_side_in_one_launch() -> None:
+    # 32 groups of 32 channels, 64 samples of 56 x 56, 3 x 3, stride 2 to 28 x 28: as many products of 50176 x 288 x 32, each
+    # in 392 tiles of 128 x 64 of which half is padding, or in 784 of 64 x 32, which fit
+    sizes = {"batch": 64, "in_channels": 1024, "out_channels": 1024, "height": 56, "kernel": 3, "stride": 2, "padding": 1}
+    on = machine("conv", bandwidth_share=1e3, cache_ratio=1e3)
+    assert seconds(on, **sizes, groups=32) == pytest.approx(
+        LAUNCH + 32 * 2 * 64 * 28**2 * 288 * 32 / (SUSTAINED * PEAK), rel=1e-12
+    )
+    # its weights are those of one group's channels: 9 * 32 * 1024 elements
+    slow = machine("conv", sustained=1e6)
+    moved = 2 * (64 * 1024 * (56**2 + 28**2) + 9 * 32 * 1024)
+    assert seconds(slow, **sizes, groups=32) == pytest.approx(LAUNCH + moved / (SHARE * BANDWIDTH), rel=1e-12)
+
+
+def test_groups_of_winograds_form_have_weights_of_their_own() -> None:
+    # two groups of 512 channels at stride 1; half the products and half the transformed weights of one group of 1024
+    on = machine("conv", winograd=0.6, sustained=1e-3, transform=1.0, transform_weights=1.0)
+    tiles = 64 * 14**2
+    products = 2 * 36 * 2 * tiles * 512**2 / (0.6 * PEAK)
+    moved = 2 * (64 * 56**2 * 2 * 1024 + 36 * tiles * 2 * 1024 + 2 * (36 + 9) * 512**2)
+    sizes = {"batch": 64, "in_channels": 1024, "out_channels": 1024, "height": 56} | WINDOW
+    assert seconds(on, **sizes, groups=2) == pytest.approx(3 * LAUNCH + moved / (SHARE * BANDWIDTH) + products, rel=1e-12)
+
+
+def test_a_group_for_each_channel_is_depthwise_and_no_product() -> None:
+    sizes = {"batch": 64, "in_channels": 256, "height": 56, "kernel": 3, "stride": 1, "padding": 1}
+    with pytest.raises(DomainError, match="ask for the operator 'depthwise'"):
+        seconds(machine("conv"), **sizes, out_channels=256, groups=256)
+    # image and result of 64 * 256 * 56 * 56 elements, 103 MB each, and 9 * 256 weights, all from memory
+    moved = 2 * (2 * 64 * 256 * 56**2 + 9 * 256)
+    assert seconds(machine("depthwise"), **sizes) == pytest.approx(LAUNCH + moved / (SHARE * BANDWIDTH), rel=1e-12)
+
+
+def test_a_depthwise_convolution_with_a_large_window_is_bound_by_the_vector_units() -> None:
+    # 31 x 31 on 64 * 256 images of 56 x 56: 1922 FLOP for each of 51 million results, in fp32 units though its format is bf16
+    sizes = {"batch": 64, "in_channels": 256, "height": 56, "kernel": 31, "stride": 1, "padding": 15}
+    work = 2 * 31**2 * 64 * 256 * 56**2
+    assert seconds(machine("depthwise"), **sizes) == pytest.approx(LAUNCH + work / 66.91e12, rel=1e-12)
+    # two results for each channel
+    assert seconds(machine("depthwise"), **sizes, out_channels=512) == pytest.approx(LAUNCH + 2 * work / 66.91e12, rel=1e-12)
+
+
+def test_an_embedding_reads_each_row_of_its_table_once() -> None:
+    on = machine("embedding")
+    # 1 000 000 tokens of 4096 features out of 32 000 rows: every row once, every result, every index
+    moved = 2 * 4096 * 32_000 + 1_000_000 * (2 * 4096 + 4)
+    assert seconds(on, rows=32_000, tokens=1e6, width=4096) == pytest.approx(LAUNCH + moved / (SHARE * BANDWIDTH), rel=1e-12)
+    # 100 000 tokens out of a million rows: as many rows as tokens
+    moved = 100_000 * (2 * 2 * 4096 + 4)
+    assert seconds(on, rows=1e6, tokens=1e5, width=4096) == pytest.approx(LAUNCH + moved / (SHARE * BANDWIDTH), rel=1e-12)
+
+
+@pytest.mark.parametrize("operator", ["depthwise", "embedding"])
+def test_what_nobody_measured_streams_as_elementwise_kernels_of_the_chip_do(operator: str) -> None:
+    catalog = strategies.catalog()
+    on, elementwise = (catalog.kernel("nvidia-t4", name, "fp32") for name in (operator, "elementwise"))
+    assert on is not None
+    assert elementwise is not None
+    assert (on.operator, on.launch, on.bandwidth_share) == (operator, elementwise.launch, elementwise.bandwidth_share)
+    assert math.isnan(on.ratio_p90)  # nobody measured it, so that it has no interval
+    half = catalog.kernel(H100, operator, "bf16")
+    assert half is not None
+    assert half.operand_bytes == 2
+    assert catalog.kernel("google-tpu-v4", operator, "bf16") is None
+
+
 def test_an_operator_without_a_form_is_an_error() -> None:
     with pytest.raises(DomainError, match="no form for single kernels of 'fft'; there are: gemm, prefill"):
         seconds(replace(machine(), operator="fft"), rows=1.0)
@@ -228,6 +354,8 @@ def machines(draw: st.DrawFn, operator: str, formats: tuple[str, ...] = ("bf16",
         overlap_loss=draw(more), derating=draw(more), split_cost=draw(st.floats(0.0, 5e-6)), rotations=draw(st.integers(1, 8)),
         feed=draw(strategies.decades(-3, -1)), softmax_work=draw(st.floats(0.0, 90.0)), tile_efficiency=draw(share),
         slice_tokens=draw(st.sampled_from([128.0, 512.0, 4096.0])), walk=draw(st.floats(0.0, 2e-6)), quantize_share=draw(share),
+        tile_fill=draw(st.floats(0.0, 64.0)), tile_edge=draw(st.floats(0.0, 64.0)), misalignment=draw(more),
+        launch_growth=draw(st.sampled_from([0.0, 1e-7])), head_loss=draw(more),
         winograd=draw(share), transform=draw(more), transform_weights=draw(more), host=draw(st.sampled_from([0.0, 1e-5])),
         host_sharpness=draw(st.floats(1.0, 8.0)),
     )  # fmt: skip
@@ -273,6 +401,30 @@ def test_no_decoded_token_is_faster_than_its_bound(sizes: dict[str, float], on: 
     cached = 2 * side * sizes["tokens"] * sizes["kv_heads"] * sizes["kv_bytes"]
     traffic = cached + 2 * side * sizes["heads"] * on.operand_bytes
     assert seconds(on, **sizes) >= bound(on, 4 * side * sizes["heads"] * sizes["tokens"], traffic) * (1 - ROUNDING)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "batch": st.integers(1, 128), "in_channels": st.integers(2, 1024), "kernel": st.sampled_from([1, 3, 7, 31]),
+            "height": st.integers(31, 224), "stride": st.sampled_from([1, 2]),
+        }
+    ).map(lambda drawn: drawn | {"padding": drawn["kernel"] // 2}),
+    machines("depthwise"),
+)  # fmt: skip
+def test_no_depthwise_convolution_is_faster_than_its_bound(sizes: dict[str, float], on: KernelMachine) -> None:
+    kernel, stride = sizes["kernel"], sizes["stride"]
+    side = math.floor((sizes["height"] + 2 * sizes["padding"] - kernel) / stride) + 1
+    read = (sizes["height"] if kernel >= stride else side) ** 2
+    images = sizes["batch"] * sizes["in_channels"]
+    work = 2 * images * side**2 * (1 if stride == 1 else kernel**2)
+    assert seconds(on, **sizes) >= bound(on, work, 2 * (images * (read + side**2) + kernel**2)) * (1 - ROUNDING)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 8192), machines("embedding"))
+def test_no_embedding_is_faster_than_its_bound(rows: int, tokens: int, width: int, on: KernelMachine) -> None:
+    traffic = 2 * width * (min(rows, tokens) + tokens)
+    assert seconds(on, rows=rows, tokens=tokens, width=width) >= bound(on, 0.0, traffic) * (1 - ROUNDING)
 
 
 IMAGES: Mapping[str, st.SearchStrategy[float]] = {
