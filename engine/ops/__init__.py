@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .attention import Attention
 from .conditioning import AdaptiveNorm, Frequencies, GatedSum
+from .general import Bundle, Convolution, Copy, Join, Normalize, Permute, Pointwise, Pooling, Product, Reduce, Section
 from .image import Conv2d, ConvTranspose2d, GlobalPool, Pool, Upsample
 from .layout import ChannelsFirst, ChannelShuffle, ChannelsLast, Part, PatchMerge
 from .matrix import Linear, MatMul
@@ -51,5 +52,16 @@ AnyOperator = (
     | Frequencies
     | EmbeddingBags
     | Interaction
+    | Pointwise
+    | Normalize
+    | Reduce
+    | Permute
+    | Section
+    | Join
+    | Bundle
+    | Copy
+    | Product
+    | Pooling
+    | Convolution
 )
 """Every operator that a graph may name."""
