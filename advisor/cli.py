@@ -21,6 +21,7 @@ from .commands import (
     claims,
     compare,
     derive,
+    import_onnx,
     insights,
     list_specs,
     new,
@@ -34,12 +35,13 @@ from .options import FAULTY
 
 WIDTH: Final = 100
 
-app = typer.Typer(
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
-)
+_SETTINGS: Final[dict[str, Any]] = {
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+}
+
+app = typer.Typer(add_completion=True, **_SETTINGS)
 app.callback(invoke_without_command=True, help=advise.HELP)(advise.command)
 app.command("predict")(predict.command)
 app.command("sweep")(sweep.command)
@@ -54,6 +56,10 @@ app.command("calibrate")(calibrate.command)
 app.command("accuracy")(accuracy.command)
 app.command("insights")(insights.command)
 app.command("claims")(claims.command)
+
+importers = typer.Typer(help="Turn a model that you have into a workload spec.", add_completion=False, **_SETTINGS)
+importers.command("onnx")(import_onnx.command)
+app.add_typer(importers, name="import")
 
 
 _UsageError: Final[type[Any]] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

@@ -83,6 +83,7 @@ def _quantity(value: Mapping[str, Any], digits: int) -> str:
 def _flat(value: Any) -> str:
     """Return a value on one line; a whole number has no decimals."""
     if isinstance(value, dict):
+        value = {name: value[name] for name in ("op", *value) if name in value}
         return "{" + ", ".join(f"{json.dumps(name)}: {_flat(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flat, value)) + "]"

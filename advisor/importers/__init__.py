@@ -1,0 +1,1 @@
+"""Importers: models that users have, turned into workload specs."""
