@@ -22,6 +22,7 @@ from .commands import (
     compare,
     derive,
     import_hf,
+    import_onnx,
     insights,
     list_specs,
     new,
@@ -40,8 +41,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     "rich_markup_mode": None,
     "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 }
+
 app = typer.Typer(add_completion=True, **_SETTINGS)
-importers = typer.Typer(help="Turn a model that you have into a workload.", **_SETTINGS)
 app.callback(invoke_without_command=True, help=advise.HELP)(advise.command)
 app.command("predict")(predict.command)
 app.command("sweep")(sweep.command)
@@ -57,6 +58,8 @@ app.command("accuracy")(accuracy.command)
 app.command("insights")(insights.command)
 app.command("claims")(claims.command)
 
+importers = typer.Typer(help="Turn a model that you have into a workload spec.", add_completion=False, **_SETTINGS)
+
 
 @importers.callback(invoke_without_command=True)
 def _importers(context: typer.Context) -> None:
@@ -65,6 +68,7 @@ def _importers(context: typer.Context) -> None:
 
 
 importers.command("hf")(import_hf.command)
+importers.command("onnx")(import_onnx.command)
 app.add_typer(importers, name="import")
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from engine.catalog import Catalog, load
+from engine.catalog import Catalog, Entry, load, load_document
+from engine.documents import read_file
 from engine.errors import SpecError
+from engine.workload import Workload
 
 from . import inputs
 from .check import load_checks
@@ -21,7 +24,8 @@ NOTHING_QUALIFIES: Final = 1
 FAULTY: Final = 2
 """Exit code of a faulty request or spec."""
 
-Model = Annotated[str, typer.Option("--model", "-m", help="Workload: an id of `advise list workloads`.", metavar="ID")]
+MODEL_HELP: Final = "Workload: an id of `advise list workloads`, or the .json file of one, as `advise import` writes it."
+Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP, metavar="ID|FILE")]
 Hardware = Annotated[str, typer.Option(help="Chips, separated by commas: ids of `advise list hardware`.", metavar="IDS")]
 Dtypes = Annotated[
     str | None, typer.Option("--dtype", help="Number formats, separated by commas: bf16, fp16, int8, ...", metavar="LIST")
@@ -70,3 +74,21 @@ def load_specs(specs: Sequence[Path] | None, *, strict: bool = False) -> tuple[C
     for line in [*map(str, faults), *map(told, left)]:
         typer.echo(f"warning: {line}", err=True)
     return catalog, book
+
+
+def load_models(
+    models: Sequence[str], specs: Sequence[Path] | None, *, strict: bool = False
+) -> tuple[Catalog, Rulebook, tuple[str, ...]]:
+    """Return the same, and the ids of models; one that is a .json file joins the catalogue, in place of one with its id.
+
+    Raises SpecError with every fault of every file.
+    """
+    catalog, book = load_specs(specs, strict=strict)
+    read = {model: load_document(read_file(Path(model)), Workload) for model in models if Path(model).suffix == ".json"}
+    faults = [fault for workload, found in read.values() for fault in found if workload is None]
+    if faults:
+        raise SpecError(faults)
+    added = {file: Entry(model=workload, file=file, ours=False) for file, (workload, _) in read.items() if workload is not None}
+    entries = {**catalog.workloads.entries, **{entry.model.id: entry for entry in added.values()}}
+    ids = tuple(added[model].model.id if model in added else model for model in models)
+    return replace(catalog, workloads=replace(catalog.workloads, entries=entries)), book, ids

@@ -99,8 +99,7 @@ def _refusal(source: str, group: Sequence[Node], readers: Mapping[str, int]) -> 
 def _fused_cost(group: Sequence[Node]) -> Cost:
     """Return the cost of a kernel: the first operator's, with what its epilogue reads besides, and what the last writes."""
     first, *rest = group
-    inside = {node.name for node in group}
-    extra = sum(_extra_inputs(node, inside) for node in rest)
+    extra = sum(_extra_inputs(node, group) for node in rest)
     return replace(
         first.cost,
         parameters=sum(node.cost.parameters for node in group),
@@ -110,6 +109,7 @@ def _fused_cost(group: Sequence[Node]) -> Cost:
     )
 
 
-def _extra_inputs(node: Node, inside: set[str]) -> float:
-    """Return the elements that an epilogue reads from outside its kernel; both operands of a sum have the result's size."""
-    return node.cost.outputs * sum(source not in inside for source in node.inputs)
+def _extra_inputs(node: Node, group: Sequence[Node]) -> float:
+    """Return the elements that an epilogue reads from outside its kernel."""
+    inside = sum(other.cost.outputs for other in group if other.name in node.inputs)
+    return max(0.0, node.cost.inputs - inside)

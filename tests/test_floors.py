@@ -15,7 +15,8 @@ errors codes units expressions symbols winograd
 quantity closed_form
 roofline kernels cache energy quantization
 accelerator calibration measurement
-ops.base ops.attention ops.conditioning ops.experts ops.image ops.layout ops.matrix ops.movement ops.norms ops.pointwise
+ops.base ops.attention ops.conditioning ops.experts ops.image ops.general ops.layout ops.matrix ops.movement ops.norms
+ops.pointwise
 ops.recommendation ops.window ops.__init__
 blocks.base blocks.convolutional blocks.detection blocks.hierarchical blocks.diffusion blocks.recommendation blocks.transformer
 blocks.__init__
@@ -33,7 +34,6 @@ __init__ requirements facts chip_facts gaps report.__init__ report.layout report
 rule check claim starting
 model_contract model_table
 inputs validation report.findings datasheet report.datasheet browse listing comparison report.comparison
-importers.__init__ importers.config importers.graphs importers.decoders importers.encoders importers.hf
 candidate
 exclusion
 recommend sweep judge insight
@@ -43,11 +43,15 @@ report.answer report.charts report.html
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
 schemas report.sweep report.claims report.accuracy report.plot report.calibration
+importers.__init__ importers.onnx.__init__ importers.onnx.wire importers.onnx.beside importers.onnx.model importers.onnx.values
+importers.onnx.shapes importers.onnx.batch importers.onnx.program importers.onnx.patterns importers.onnx.writer
+importers.onnx.lines importers.onnx.groups importers.onnx.sizes importers.onnx.importer importers.onnx.summary
+importers.config importers.graphs importers.decoders importers.encoders importers.hf
 output options
 commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
-commands.import_hf
-commands.insights commands.list_specs commands.new commands.predict commands.schema commands.show commands.sweep
-commands.validate
+commands.import_hf commands.import_onnx
+commands.insights commands.list_specs commands.new commands.predict commands.schema commands.show
+commands.sweep commands.validate
 cli
 """
 FLOORS = {"engine": ENGINE.split(), "advisor": ADVISOR.split()}

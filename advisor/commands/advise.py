@@ -7,7 +7,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from .. import inputs, output
-from ..options import NOTHING_QUALIFIES, Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
+from ..options import MODEL_HELP, NOTHING_QUALIFIES, Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models
 
 HELP: Final = """
 Which accelerator, and which batch size, for a model under a requirement, with reasons.
@@ -34,9 +34,7 @@ Exit codes: 0 an answer, 1 nothing qualifies, 2 the request or a spec is wrong.
 def command(
     ctx: typer.Context,
     *,
-    model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Workload: an id of `advise list workloads`.", metavar="ID")
-    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help=MODEL_HELP, metavar="ID|FILE")] = None,
     latency: Annotated[
         str | None, typer.Option(help="Latency limit of one pass, held with 90 % certainty.", metavar="TIME")
     ] = None,
@@ -92,8 +90,8 @@ def command(
     inputs.choice("--format", form, ("text", "json", "md", "html"))
     inputs.choice("--explain", explain or "excluded", ("excluded",))
     shown = inputs.whole_numbers(top, least=0)[0]
-    catalog, book = load_specs(specs, strict=strict)
-    options = {**ctx.params, "profile": profile or objective}
+    catalog, book, (model,) = load_models([model], specs, strict=strict)
+    options = {**ctx.params, "model": model, "profile": profile or objective}
     request = inputs.requirements(options, catalog, book)
     from ..recommend import advise  # noqa: PLC0415
 

@@ -9,11 +9,11 @@ import typer
 from engine.calibration import GRAPH
 
 from .. import inputs, output
-from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
+from ..options import MODEL_HELP, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="An id of `advise list workloads`.", metavar="MODEL")],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
     hardware: Annotated[str, typer.Option(help="The chip: an id of `advise list hardware`.", metavar="ID")],
     dtype: Annotated[str | None, typer.Option(help="Number format; 16 bits without it.", metavar="DTYPE")] = None,
     batch: Annotated[str, typer.Option(help="Samples per pass.", metavar="N")] = "1",
@@ -37,7 +37,7 @@ def command(
     from ..report import derivation  # noqa: PLC0415
 
     inputs.choice("--format", form, ("text", "md", "latex", "json"))
-    catalog, _ = load_specs(specs, strict=strict)
+    catalog, _, (model,) = load_models([model], specs, strict=strict)
     faults = inputs.Faults()
     run = faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH)
     workload = faults.take("MODEL", lambda: catalog.workloads[model], None)

@@ -9,11 +9,14 @@ import typer
 from engine.calibration import GRAPH
 
 from .. import inputs, output
-from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
+from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models
 
 
 def command(
-    models: Annotated[str, typer.Option("--models", "--model", "-m", help="Workloads, separated by commas.", metavar="IDS")],
+    models: Annotated[
+        str,
+        typer.Option("--models", "--model", "-m", help="Workloads, or their .json files, separated by commas.", metavar="IDS"),
+    ],
     hardware: Annotated[str, typer.Option(help="Chips, separated by commas: ids of `advise list hardware`.", metavar="IDS")],
     batch: Annotated[
         str, typer.Option(help="Batches and ranges: 1,4,8,16,32,64 or 1..64x2; first and last are compared.", metavar="LIST")
@@ -42,9 +45,8 @@ def command(
     from ..report.insights import insights  # noqa: PLC0415
 
     inputs.choice("--format", form, ("text", "md", "html", "json"))
-    catalog, book = load_specs(specs, strict=strict)
+    catalog, book, names = load_models(inputs.split(models), specs, strict=strict)
     faults = inputs.Faults()
-    names = inputs.split(models)
     study = Study(
         models=faults.take("--models", lambda: tuple(catalog.workloads[name].id for name in dict.fromkeys(names)), ()),
         hardware=tuple(dict.fromkeys(faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ()))),

@@ -10,7 +10,7 @@ from engine.calibration import GRAPH
 from engine.predict import predict
 
 from .. import inputs, output
-from ..options import Dtypes, Hardware, Model, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
+from ..options import Dtypes, Hardware, Model, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models
 
 
 def command(
@@ -34,7 +34,7 @@ def command(
     advise predict --model resnet50 --hardware nvidia-h100-sxm --batch 1,2,4,8 --dtype int8 --format csv
     """
     form = inputs.form(form, ("text", "csv", "json"))
-    catalog, _ = load_specs(specs, strict=strict)
+    catalog, _, (model,) = load_models([model], specs, strict=strict)
     faults = inputs.Faults()
     chips = faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ())
     batches = faults.take("--batch", lambda: inputs.batches(batch), [])

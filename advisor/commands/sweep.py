@@ -12,12 +12,15 @@ import typer
 from engine.calibration import GRAPH
 
 from .. import inputs, output
-from ..options import Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
+from ..options import Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models
 
 
 def command(
     models: Annotated[
-        str, typer.Option("--model", "--models", "-m", help="Workloads, separated by commas, or `all`.", metavar="IDS")
+        str,
+        typer.Option(
+            "--model", "--models", "-m", help="Workloads, or their .json files, separated by commas; or `all`.", metavar="IDS"
+        ),
     ],
     hardware: Annotated[str, typer.Option(help="Chips, separated by commas, or `all`.", metavar="IDS")] = "all",
     batch: Annotated[
@@ -50,11 +53,11 @@ def command(
     from ..sweep import Sweep, points_of, sweep  # noqa: PLC0415
 
     inputs.choice("--format", form, ("text", "md", "html", "csv", "json", "parquet"))
-    catalog, _ = load_specs(specs, strict=strict)
+    catalog, _, named = load_models(inputs.split(models), specs, strict=strict)
     faults = inputs.Faults()
     if form == "parquet":
         faults.take("--format", lambda: _check_parquet(out), None)
-    every = catalog.workloads.ids if models == "all" else inputs.split(models)
+    every = catalog.workloads.ids if models == "all" else named
     asked = Sweep(
         models=faults.take("--model", lambda: tuple(catalog.workloads[name].id for name in dict.fromkeys(every)), ()),
         hardware=() if hardware == "all" else faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ()),

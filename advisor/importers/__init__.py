@@ -1,1 +1,1 @@
-"""Importers: from a model that somebody has to a workload spec."""
+"""Importers: models that users have, turned into workload specs."""

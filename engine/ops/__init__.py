@@ -8,6 +8,7 @@ from __future__ import annotations
 from .attention import Attention, CrossAttention, LatentAttention
 from .conditioning import AdaptiveNorm, Frequencies, GatedSum
 from .experts import Combine, ExpertLinear
+from .general import Bundle, Convolution, Copy, Join, Normalize, Permute, Pointwise, Pooling, Product, Reduce, Section
 from .image import Conv2d, ConvTranspose2d, GlobalPool, Pool, Upsample
 from .layout import ChannelsFirst, ChannelShuffle, ChannelsLast, Part, PatchMerge
 from .matrix import Linear, MatMul
@@ -57,5 +58,16 @@ AnyOperator = (
     | Frequencies
     | EmbeddingBags
     | Interaction
+    | Pointwise
+    | Normalize
+    | Reduce
+    | Permute
+    | Section
+    | Join
+    | Bundle
+    | Copy
+    | Product
+    | Pooling
+    | Convolution
 )
 """Every operator that a graph may name."""

@@ -29,7 +29,7 @@ _COUNTED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
+class Window:
     """Kernel, stride, padding before and after, and dilation along one axis."""
 
     kernel: int
@@ -121,12 +121,12 @@ class _Windowed(Operator):
     padding_end: Padding | None = None
     dilation: Extent = 1
 
-    def _windows(self, sizes: Mapping[str, int]) -> tuple[_Window, _Window]:
+    def _windows(self, sizes: Mapping[str, int]) -> tuple[Window, Window]:
         """Return the windows along height and width."""
         end = self.padding if self.padding_end is None else self.padding_end
         fields = (self.kernel, self.stride, self.padding, end, self.dilation)
         axes = zip(*(extent_of(extent, sizes) for extent in fields), strict=True)
-        height, width = (_Window(*axis) for axis in axes)
+        height, width = (Window(*axis) for axis in axes)
         return height, width
 
     def _results(self, image: tuple[int, int], sizes: Mapping[str, int], *, ceil: bool = False) -> tuple[int, int]:

@@ -166,6 +166,16 @@ def test_what_can_fold_into_other_weights_need_not_be_read() -> None:
     assert network.least_weights == 3 * 4 + 5 * 2
 
 
+def test_features_that_a_section_or_a_turned_slice_drops_spare_their_weights() -> None:
+    cut = toy([linear("wide", 32), {"op": "section", "axis": 1, "keep": 8}], x=[4, 16])
+    assert cut.least_weights == pytest.approx(16 * 8)
+    assert cut.work_min == pytest.approx(2 * 4 * 16 * 8)
+    turned = toy([linear("wide", 32), {"op": "permute", "order": [1, 0]}, {"op": "slice", "keep": 8}], x=[4, 16])
+    assert turned.least_weights == pytest.approx(16 * 8)
+    rows = toy([linear("wide", 32), {"op": "section", "axis": 0, "keep": 1}], x=[4, 16])
+    assert rows.least_weights == 16 * 32
+
+
 Reads = Callable[[Mask, list[tuple[int, ...]]], list[Mask]]
 """What an operator reads of its inputs, for a mask of its result and the shapes of the inputs."""
 Reading = tuple[dict[str, Any], list[tuple[int, ...]], Reads]
@@ -312,6 +322,33 @@ def whole(mask: Mask, shape: tuple[int, ...]) -> Mask:
     return np.broadcast_to(mask.any(), shape)
 
 
+def any_window(op: str, shape: tuple[int, ...], **fields: Any) -> Reading:
+    """Return a pooling or convolution of any rank, with dilation and padding before and after each axis."""
+    kernel = fields["kernel"]
+    stride, dilation = fields.get("stride", [1] * len(kernel)), fields.get("dilation", [1] * len(kernel))
+    before = fields.get("before", [0] * len(kernel))
+
+    def reads(mask: Mask, shapes: list[tuple[int, ...]]) -> list[Mask]:
+        found = np.zeros(shapes[0], dtype=bool)
+        for channel, *place in np.argwhere(mask):
+            for tap in np.ndindex(*kernel):
+                steps = zip(place, stride, tap, dilation, before, strict=True)
+                at = [p * s + t * d - b for p, s, t, d, b in steps]
+                if all(0 <= x < extent for x, extent in zip(at, shapes[0][1:], strict=True)):
+                    found[(slice(None) if op == "convolution" else channel, *at)] = True
+        return [found]
+
+    return {"op": op, **fields}, [shape], reads
+
+
+def spread_line(mask: Mask, shapes: list[tuple[int, ...]]) -> list[Mask]:
+    """Return what a transposed convolution of kernel 3 and stride 2 reads: every element that reaches a result."""
+    channels, length = shapes[0]
+    hit = mask.any(axis=0)
+    row = np.array([hit[2 * place : 2 * place + 3].any() for place in range(length)])
+    return [np.broadcast_to(row, (channels, length))]
+
+
 READINGS: list[Reading] = [
     ({"op": "attention", "heads": 2, "causal": True}, [(5, 12)], attention("attention")),
     ({"op": "attention", "heads": 2, "causal": True, "window": 2}, [(5, 12)], attention("attention", 2)),
@@ -324,6 +361,42 @@ READINGS: list[Reading] = [
     ({"op": "slice", "keep": 2}, [(5, 4)], kept(slice(0, 2), slice(None))),
     ({"op": "slice", "keep": 2, "end": True}, [(5, 4)], kept(slice(3, 5), slice(None))),
     ({"op": "slice", "keep": 3, "axis": "last"}, [(5, 4)], kept(slice(None), slice(0, 3))),
+    ({"op": "pointwise", "function": "add"}, [(3, 4), (4,)], lambda mask, _: [mask, mask.any(axis=0)]),
+    (
+        {"op": "pointwise", "function": "mul"},
+        [(3, 1, 4), (2, 1)],
+        lambda mask, _: [mask.any(axis=1, keepdims=True), mask.any(axis=(0, 2))[:, None]],
+    ),
+    (
+        {"op": "pointwise", "function": "add", "to": [3, 4], "weights": 12},
+        [(1, 4)],
+        lambda mask, _: [mask.any(axis=0, keepdims=True)],
+    ),
+    ({"op": "normalize", "function": "softmax"}, [(3, 4)], lambda mask, _: [mask]),
+    ({"op": "reduce", "function": "mean", "axes": [1]}, [(3, 4, 2)], lambda mask, s: [np.broadcast_to(mask[:, None], s[0])]),
+    ({"op": "reduce", "function": "sum", "axes": [0, 2]}, [(3, 4, 2)], lambda mask, s: [np.broadcast_to(mask[:, None], s[0])]),
+    ({"op": "permute", "order": [2, 0, 1]}, [(2, 3, 4)], lambda mask, _: [mask.transpose(1, 2, 0)]),
+    ({"op": "section", "axis": 1, "keep": 2}, [(3, 4, 2)], lambda mask, _: [np.pad(mask, ((0, 0), (0, 2), (0, 0)))]),
+    ({"op": "section", "axis": 0, "drop_axis": True}, [(3, 4)], lambda mask, _: [np.pad(mask[None], ((0, 2), (0, 0)))]),
+    ({"op": "join", "axis": 1}, [(2, 3), (2, 1)], lambda mask, _: [mask[:, :3], mask[:, 3:]]),
+    ({"op": "bundle"}, [(2, 3), (4,)], lambda mask, _: [mask[:6].reshape(2, 3), mask[6:]]),
+    ({"op": "copy", "function": "pad", "to": [4, 5]}, [(2, 3)], lambda mask, _: [mask[1:3, 1:4]]),
+    ({"op": "copy", "function": "gather", "to": [4, 5]}, [(2, 3)], lambda _, s: [np.zeros(s[0], dtype=bool)]),
+    (
+        {"op": "product"},
+        [(2, 3, 4), (4, 5)],
+        lambda mask, s: [
+            np.broadcast_to(mask.any(axis=2)[:, :, None], s[0]),
+            np.broadcast_to(mask.any(axis=(0, 1))[None, :], s[1]),
+        ],
+    ),
+    ({"op": "product", "right": [4, 5]}, [(3, 4)], lambda mask, s: [np.broadcast_to(mask.any(axis=1)[:, None], s[0])]),
+    any_window("pooling", (2, 9), kernel=[3], stride=[2], after=[1]),
+    any_window("pooling", (2, 5, 6), kernel=[2, 2], stride=[3, 1], before=[1, 0]),
+    any_window("pooling", (2, 9), kernel=[2], dilation=[3]),
+    any_window("convolution", (2, 6, 7), kernel=[3, 2], stride=[2, 1], before=[1, 0], after=[0, 1], out_channels=3),
+    any_window("convolution", (2, 9), kernel=[3], dilation=[2], out_channels=2),
+    ({"op": "convolution", "transposed": True, "kernel": [3], "stride": [2], "out_channels": 2}, [(2, 4)], spread_line),
     ({"op": "concat"}, [(2, 3), (1, 3), (4, 3)], lambda mask, _: [mask[:2], mask[2:3], mask[3:]]),
     ({"op": "gate"}, [(3, 2, 2), (3,)], lambda mask, _: [mask, mask.any(axis=(1, 2))]),
     ({"op": "prepend", "rows": 2}, [(3, 4)], lambda mask, _: [mask[2:]]),
