@@ -60,6 +60,8 @@ COLUMNS: Final[Mapping[str, tuple[Column, ...]]] = {
         _number("work_flop_per_sample", "work", "GFLOP", 1e9, 1),
         _number("macs_per_sample", "macs", "GMAC", 1e9, None),
         _number("parameters", "parameters", "M", 1e6, 1),
+        _number("active_parameters", "active", "M", 1e6, None),
+        _number("cache_elements_per_token", "cache", "k", 1e3, None, "cache of a token"),
         Column(key="kernels", word="kernels", rank=1, right=True),
         _number("peak_activation_elements_per_sample", "activations", "M", 1e6, 5),
     ),

@@ -67,9 +67,9 @@ def scattered(share: float) -> Need:
 
     Equal shares of rows and elements would say so; of elements it is the next smaller number.
 
-    >>> need = scattered(0.5)
-    >>> need.rows, need.elements < need.rows, scattered(1.0)
-    (0.5, True, Need(rows=1.0, elements=1.0))
+    >>> half, whole = scattered(0.5), scattered(1.0)
+    >>> half.rows, half.elements < half.rows, whole.elements == whole.rows
+    (0.5, True, True)
     """
     return Need(share, math.nextafter(share, 0.0) if 0 < share < 1 else share)
 

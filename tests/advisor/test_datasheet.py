@@ -18,7 +18,7 @@ from advisor.report.datasheet import as_page, as_sheet
 from advisor.rule import load_rulebook
 from engine.accelerator import Accelerator
 from engine.calibration import resolve
-from engine.catalog import KINDS
+from engine.catalog import SHELVES
 
 CATALOG = strategies.catalog()
 CHIPS = [pytest.param(chip, id=chip.id) for chip in CATALOG.accelerators]
@@ -186,7 +186,7 @@ def test_every_kind_of_spec_has_a_markdown_page(capsys: pytest.CaptureFixture[st
 def test_where_kinds_share_an_id_the_folder_tells_them_apart(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "show", "nvidia-l4")[1].startswith("NVIDIA L4 (nvidia-l4)")
     assert "correction.time_factor" in run(capsys, "show", "calibrations/nvidia-l4")[1]
-    shelves = [getattr(CATALOG, folder) for folder in KINDS]
+    shelves = [getattr(CATALOG, folder) for folder in SHELVES]
     shared = {name for shelf in shelves for name in shelf.entries if sum(name in other.entries for other in shelves) > 1}
     assert shared
     assert all(name in CATALOG.accelerators.entries for name in shared)
