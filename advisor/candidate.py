@@ -195,4 +195,11 @@ def sieve(rules: Sequence[Rule], facts: Mapping[str, Any], shape: tuple[int, int
 
 def single(facts: Mapping[str, Any], shape: tuple[int, int], place: tuple[int, int]) -> Facts:
     """Return the facts of one candidate as plain numbers."""
-    return {name: float(np.broadcast_to(values, shape)[place]) for name, values in facts.items()}
+    return {name: _at(np.asarray(values), shape, place) for name, values in facts.items()}
+
+
+def _at(values: Array, shape: tuple[int, int], place: tuple[int, int]) -> float:
+    """Return a value at a place of a grid that the values broadcast to."""
+    if values.ndim != len(shape):
+        return float(np.broadcast_to(values, shape)[place])
+    return float(values[place[0] if values.shape[0] > 1 else 0, place[1] if values.shape[1] > 1 else 0])

@@ -6,7 +6,7 @@ publishes, or what follows from one; it is never taken for 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from .ops.base import Cost
 
 Array = npt.NDArray[np.float64]
 
+PIECE: Final = 1 << 14
+"""So many numbers at a time are faster than more, since they and what comes of them stay in a core's cache."""
 CAUSES: Final = (
     "arithmetic",
     "bandwidth",
@@ -79,11 +81,31 @@ def estimate(network: Network, machines: Sequence[Machine], batches: npt.ArrayLi
     with np.errstate(all="ignore"):
         for form in dict.fromkeys((m.form, m.tile_set, m.fused) for m in machines):
             chosen = [index for index, m in enumerate(machines) if (m.form, m.tile_set, m.fused) == form]
-            part = _evaluate(network, [machines[index] for index in chosen], grid[chosen])
+            first, same = _different(machines, grid, chosen)
+            part = _evaluate(network, [machines[index] for index in first], grid[first])
             for name, values in part.items():
-                rows[name][chosen] = values
+                rows[name][chosen] = values[same]
     ladder = {cause: rows.pop(cause) for cause in CAUSES}
     return Estimate(batch=grid, ladder_s=ladder, **rows)
+
+
+def _different(machines: Sequence[Machine], grid: Array, chosen: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return the machines that differ in a number or a batch, and for each of the chosen which of them it equals.
+
+    Formats of one width are often one machine: bf16 and fp16 on most chips.
+    """
+    numbers = [f.name for f in fields(Machine) if isinstance(getattr(machines[chosen[0]], f.name), float)]
+    places: dict[bytes, int] = {}
+    first: list[int] = []
+    same = []
+    for index in chosen:
+        figures = np.array([getattr(machines[index], name) for name in numbers], dtype=float)
+        key = figures.tobytes() + grid[index].tobytes()
+        if key not in places:
+            places[key] = len(first)
+            first.append(index)
+        same.append(places[key])
+    return first, same
 
 
 _COLUMNS: Final = (*(f.name for f in fields(Estimate) if f.name not in ("batch", "ladder_s")), *CAUSES)
@@ -190,10 +212,30 @@ def _compute(kernels: Sequence[Cost], kind: Machine, k: Any, m: Any, b: Array) -
         "groups": k.groups * np.where(k.shared > 0, _read(k, b), b),
         "columns": k.columns, "channels": k.channels, "taps": k.taps, "peak": m.peak,
     }  # fmt: skip
-    product = _tiled(size, kind.tile_set, m) if kind.form == "tiled" else _systolic(size, m)
-    fused = _attention({**size, "key_splits": k.splits}, kind, m, plain * m.peak)
-    names = ("padded", "waves", "full")
-    return {"plain": plain} | {n: np.where(products, product[n], np.where(attention, fused[n], other[n])) for n in names}
+    found = {name: np.array(np.broadcast_to(values, plain.shape)) for name, values in other.items()}
+    for chosen in _pieces(products, plain[0].size):
+        part = {name: _rows(values, chosen) for name, values in size.items()}
+        product = _tiled(part, kind.tile_set, m) if kind.form == "tiled" else _systolic(part, m)
+        for name, values in product.items():
+            found[name][chosen] = values
+    if (chosen := np.flatnonzero(attention)).size:
+        part = {name: _rows(values, chosen) for name, values in (size | {"key_splits": k.splits}).items()}
+        for name, values in _attention(part, kind, m, plain[chosen] * m.peak).items():
+            found[name][chosen] = values
+    return {"plain": plain} | found
+
+
+def _pieces(which: npt.NDArray[np.bool_], each: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield the kernels of a kind, so many at a time that their numbers, `each` a kernel, stay in a core's cache."""
+    places = np.flatnonzero(which)
+    step = max(1, PIECE // max(each, 1))
+    for start in range(0, places.size, step):
+        yield places[start : start + step]
+
+
+def _rows(values: Any, chosen: npt.NDArray[np.intp]) -> Any:
+    """Return the values of some kernels; what is the same for all stays as it is."""
+    return values[chosen] if np.ndim(values) and np.shape(values)[0] > 1 else values
 
 
 def _tiled(size: Mapping[str, Any], tile_set: TileSet, m: Any) -> dict[str, Array]:

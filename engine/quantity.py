@@ -15,7 +15,7 @@ Confidence = Literal["measured", "datasheet", "paper", "third-party", "derived",
 class Model(BaseModel):
     """Base of everything that enters from a file: frozen, strict, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 def _whole(value: object) -> object:
