@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -47,8 +48,20 @@ def user_layer(directory: Path) -> Layer:
 
 
 def our_layer(directory: Path, folders: Sequence[str]) -> Layer:
-    """Return the documents of some folders of our own catalogue by kind."""
-    return {FOLDERS[folder]: [read_file(path) for path in spec_files(directory, folder)] for folder in folders}
+    """Return the documents of some folders of our own catalogue by kind; a file that did not change is read once."""
+    return {FOLDERS[folder]: [_read(path, _stamp(path)) for path in spec_files(directory, folder)] for folder in folders}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return what changes when a file is written: its time and its size."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=1024)
+def _read(path: Path, stamp: tuple[int, int]) -> Document:
+    del stamp
+    return read_file(path)
 
 
 def spec_files(directory: Path, folder: str) -> list[Path]:
