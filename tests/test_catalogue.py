@@ -17,6 +17,11 @@ efficientnet-b0 efficientnet-b4 densenet121 squeezenet1-1 inception-v3 convnext-
 yolov5s yolov8n yolov8m retinanet-r50 unet dlrm-criteo dit-xl-2
 """
 """Networks other than language models."""
+LANGUAGE = """
+bert-base bert-large distilbert gpt2 gpt2-medium gpt2-large gpt2-xl gpt3-xl gpt3-2.7b gpt3-175b opt-1.3b llama-2-7b llama-2-70b
+llama-3.1-8b llama-3.1-70b mixtral-8x7b qwen3-32b deepseek-v3 whisper-large-v3
+"""
+"""Language models; their papers count parameters."""
 
 
 @pytest.mark.parametrize("name", NETWORKS.split())
@@ -24,6 +29,11 @@ def test_a_promised_network_is_there_with_published_totals(name: str) -> None:
     workload = strategies.catalog().workloads[name]
     assert workload.published.parameters is not None
     assert workload.published.work is not None or name == "dlrm-criteo"  # its paper counts parameters only
+
+
+@pytest.mark.parametrize("name", LANGUAGE.split())
+def test_a_promised_language_model_is_there_with_published_parameters(name: str) -> None:
+    assert strategies.catalog().workloads[name].published.parameters is not None
 
 
 def test_the_catalogue_has_forty_networks() -> None:
