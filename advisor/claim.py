@@ -8,7 +8,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from engine.accelerator import Dtype
+from engine.accelerator import Accelerator, Dtype
+from engine.catalog import Catalog
 from engine.documents import Document
 from engine.errors import ExpressionError, Fault, closest, listed
 from engine.expressions import check_names, parse
@@ -81,6 +82,13 @@ class Variant(Model):
     parallel_units: Units | None = None
     max_clock: Frequency | None = None
     tdp: Power | None = None
+
+
+def as_studied(variant: Variant, catalog: Catalog) -> Accelerator:
+    """Return a chip as a study assumed it; it keeps the id of its chip. Raises UnknownNameError for no such chip."""
+    chip = catalog.accelerators[variant.of]
+    given = {field: value for field in ("parallel_units", "max_clock", "tdp") if (value := getattr(variant, field))}
+    return chip.model_copy(update={"peak_dense": variant.peak_dense, "flop_per_clock": variant.flop_per_clock, **given})
 
 
 class Fact(Model):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Final
@@ -17,11 +17,12 @@ from engine.calibration import GRAPH
 from engine.catalog import Catalog
 from engine.compiled import CAUSES, Estimate, estimate
 from engine.errors import DomainError
-from engine.machine import Machine
+from engine.machine import Machine, machine
 from engine.network import Network, build
 from engine.solve import RoofCurve, roof_curve
 
 from .candidate import LOOKED_AT, knee_batch
+from .claim import Variant, as_studied
 
 GOAL: Final = 0.5
 """The utilization that the study asks how to pass."""
@@ -36,7 +37,10 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What to study. Without `dtype`, 16 bits where a chip has them, else its first format."""
+    """What to study. Without `dtype`, 16 bits where a chip has them, else its first format.
+
+    `hardware` names chips of the catalogue, or `variants`: chips as a study assumed them, which are never ranked.
+    """
 
     models: tuple[str, ...]
     hardware: tuple[str, ...]
@@ -44,6 +48,7 @@ class Study:
     dtype: str | None = None
     sizes: dict[str, int]
     runtime: str = GRAPH
+    variants: Mapping[str, Variant] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +85,7 @@ class Pair:
     """One model on one chip in one format, at the batches of the study and at all that are looked at."""
 
     network: Network
+    hardware: str
     chip: Accelerator
     machine: Machine
     points: Estimate
@@ -95,6 +101,11 @@ class Pair:
         """Return whether the largest batch of the study fits into memory; None where the capacity is unknown."""
         capacity = self.machine.capacity
         return None if math.isnan(capacity) else bool(self.points.memory_bytes[0, -1] <= capacity)
+
+    @property
+    def studied(self) -> bool:
+        """Return whether the chip is one as a study assumed it."""
+        return self.hardware != self.chip.id
 
     @property
     def modelled(self) -> bool:
@@ -163,20 +174,28 @@ def pairs(study: Study, catalog: Catalog) -> list[Pair]:
         workload = catalog.workloads[name]
         network = build(workload, {key: value for key, value in study.sizes.items() if key in workload.sizes})
         for hardware in study.hardware:
-            chip = catalog.accelerators[hardware]
+            chip = _chip(study, hardware, catalog)
             dtype = study.dtype or _default(chip)
-            if dtype in chip.peak_dense and catalog.constants[hardware].runs(study.runtime):
-                found.append(_pair(network, chip, catalog.machine(hardware, dtype, study.runtime), study.batches))
+            constants = catalog.constants.get(chip.id)
+            if constants is not None and dtype in chip.peak_dense and constants.runs(study.runtime):
+                found.append(_pair(network, hardware, chip, machine(chip, constants, dtype, study.runtime), study.batches))
     return found
+
+
+def _chip(study: Study, hardware: str, catalog: Catalog) -> Accelerator:
+    """Return a chip of the catalogue, or one as a study assumed it."""
+    variant = study.variants.get(hardware)
+    return catalog.accelerators[hardware] if variant is None else as_studied(variant, catalog)
 
 
 def _default(chip: Accelerator) -> str:
     return next((dtype for dtype in ("bf16", "fp16") if dtype in chip.dtypes), chip.dtypes[0])
 
 
-def _pair(network: Network, chip: Accelerator, machine: Machine, batches: Sequence[int]) -> Pair:
-    points = estimate(network, [machine], np.array(batches, dtype=float))
-    return Pair(network=network, chip=chip, machine=machine, points=points, wide=estimate(network, [machine], LOOKED_AT))
+def _pair(network: Network, hardware: str, chip: Accelerator, on: Machine, batches: Sequence[int]) -> Pair:
+    points = estimate(network, [on], np.array(batches, dtype=float))
+    wide = estimate(network, [on], LOOKED_AT)
+    return Pair(network=network, hardware=hardware, chip=chip, machine=on, points=points, wide=wide)
 
 
 def lift(pair: Pair, catalog: Catalog) -> Lift:
@@ -223,8 +242,8 @@ def _narrow(pair: Pair, catalog: Catalog) -> tuple[str, float, float] | None:
     if not formats:
         return None
     dtype = max(formats, key=lambda name: pair.chip.peak_dense[name].si)  # type: ignore[index]
-    machine = catalog.machine(pair.chip.id, dtype, pair.machine.runtime)
-    points = estimate(pair.network, [machine], pair.points.batch[:, -1:])
+    narrow = machine(pair.chip, catalog.constants[pair.chip.id], dtype, pair.machine.runtime)
+    points = estimate(pair.network, [narrow], pair.points.batch[:, -1:])
     return dtype, float(points.mfu[0, 0]), float(points.throughput_per_s[0, 0]) / pair.at("throughput_per_s", -1)
 
 

@@ -16,8 +16,10 @@ from engine.workload import Workload
 
 from . import inputs
 from .check import load_checks
+from .claim import ClaimFile
 from .report.findings import told
 from .rule import Rulebook, load_rulebook
+from .validation import validate_file
 
 NOTHING_QUALIFIES: Final = 1
 """Exit code of a request that nothing meets."""
@@ -92,3 +94,13 @@ def load_models(
     entries = {**catalog.workloads.entries, **{entry.model.id: entry for entry in added.values()}}
     ids = tuple(added[model].model.id if model in added else model for model in models)
     return replace(catalog, workloads=replace(catalog.workloads, entries=entries)), book, ids
+
+
+def load_claims(path: Path) -> ClaimFile:
+    """Return a file of claims. Raises SpecError for a faulty one, RequestError for a spec of another kind."""
+    outcome = validate_file(path)
+    if outcome.spec is None:
+        raise SpecError(outcome.faults)
+    if not isinstance(outcome.spec, ClaimFile):
+        raise inputs.RequestError(f"{path}: it is no file of claims; its $schema must end in claim.schema.json")
+    return outcome.spec

@@ -8,12 +8,9 @@ from typing import Annotated
 import typer
 
 from engine.catalog import data_root
-from engine.errors import SpecError
 
 from .. import inputs, output
-from ..claim import ClaimFile
-from ..options import Out, Specs, Strict, load_specs
-from ..validation import validate_file
+from ..options import Out, Specs, Strict, load_claims, load_specs
 
 
 def command(
@@ -41,7 +38,7 @@ def command(
 
     inputs.choice("--format", form, ("text", "md", "html", "json"))
     catalog, _ = load_specs(specs, strict=strict)
-    found = [_claims(path) for path in files or sorted((data_root() / "specs" / "claims").glob("*.json"))]
+    found = [load_claims(path) for path in files or sorted((data_root() / "specs" / "claims").glob("*.json"))]
     judged = [(file, judge(file, catalog)) for file in found]
     if form == "json":
         output.write(output.as_json(shown.as_json(judged)), out)
@@ -53,13 +50,3 @@ def command(
         output.write(document.markdown(shown.as_document(judged)), out)
     else:
         output.write("\n".join(shown.text(*pair, output.width(), output.paint(out)) for pair in judged), out)
-
-
-def _claims(path: Path) -> ClaimFile:
-    """Return a file of claims. Raises SpecError for a faulty one, RequestError for a spec of another kind."""
-    outcome = validate_file(path)
-    if outcome.spec is None:
-        raise SpecError(outcome.faults)
-    if not isinstance(outcome.spec, ClaimFile):
-        raise inputs.RequestError(f"{path}: it is no file of claims; its $schema must end in claim.schema.json")
-    return outcome.spec

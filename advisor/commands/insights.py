@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from engine.calibration import GRAPH
+from engine.catalog import Catalog, data_root
 
 from .. import inputs, output
-from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models
+from ..claim import Variant
+from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_claims, load_models
 
 
 def command(
@@ -17,7 +21,10 @@ def command(
         str,
         typer.Option("--models", "--model", "-m", help="Workloads, or their .json files, separated by commas.", metavar="IDS"),
     ],
-    hardware: Annotated[str, typer.Option(help="Chips, separated by commas: ids of `advise list hardware`.", metavar="IDS")],
+    hardware: Annotated[
+        str,
+        typer.Option(help="Chips, separated by commas; also variants of files of claims, as h100-as-studied.", metavar="IDS"),
+    ],
     batch: Annotated[
         str, typer.Option(help="Batches and ranges: 1,4,8,16,32,64 or 1..64x2; first and last are compared.", metavar="LIST")
     ] = "1,4,8,16,32,64",
@@ -25,6 +32,9 @@ def command(
         str | None, typer.Option(help="One number format; without it 16 bits where a chip has them.", metavar="DTYPE")
     ] = None,
     runtime: Runtime = None,
+    claims: Annotated[
+        list[Path] | None, typer.Option(help="A file of claims whose variants --hardware may name. Repeatable.", metavar="FILE")
+    ] = None,
     seq_len: SeqLen = None,
     size: Sizes = None,
     specs: Specs = None,
@@ -47,13 +57,15 @@ def command(
     inputs.choice("--format", form, ("text", "md", "html", "json"))
     catalog, book, names = load_models(inputs.split(models), specs, strict=strict)
     faults = inputs.Faults()
+    variants = faults.take("--claims", lambda: _variants(claims or ()), {})
     study = Study(
         models=faults.take("--models", lambda: tuple(catalog.workloads[name].id for name in dict.fromkeys(names)), ()),
-        hardware=tuple(dict.fromkeys(faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ()))),
+        hardware=faults.take("--hardware", lambda: _hardware(hardware, variants, catalog), ()),
         batches=tuple(faults.take("--batch", lambda: inputs.batches(batch), [])),
         dtype=faults.take("--dtype", lambda: inputs.dtypes(dtype)[0] if dtype else None, None),
         sizes=faults.take("--size", lambda: inputs.sizes(size or (), seq_len), {}),
         runtime=faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH),
+        variants=variants,
     )
     for option, value in (("--models", study.models), ("--hardware", study.hardware)):
         if not value and not any(line.startswith(option) for line in faults.lines):
@@ -70,3 +82,15 @@ def command(
         output.write(document.markdown(told), out)
     else:
         output.write(document.text(told, output.width(), output.paint(out)), out)
+
+
+def _variants(paths: Sequence[Path]) -> dict[str, Variant]:
+    """Return the chips that studies assumed: those of the claims that ship, and of the user's files, which win."""
+    shipped = sorted((data_root() / "specs" / "claims").glob("*.json"))
+    return {name: variant for path in (*shipped, *paths) for name, variant in load_claims(path).variants.items()}
+
+
+def _hardware(text: str, variants: Mapping[str, Variant], catalog: Catalog) -> tuple[str, ...]:
+    """Return ids of chips and names of variants. Raises UnknownNameError for one that is neither, or could be several."""
+    parts = inputs.split(text)
+    return tuple(dict.fromkeys(part if part in variants else catalog.accelerators[part].id for part in parts))

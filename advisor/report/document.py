@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .layout import Paint, markdown_table, plain, table
+from .layout import Paint, fitted, markdown_table, plain
 
 BULLET: Final = "- "
 
@@ -42,12 +42,13 @@ class Document:
 
 
 def text(document: Document, width: int, paint: Paint = plain) -> str:
-    """Return a report as plain text; paragraphs wrap to `width` columns, tables do not."""
-    lines = [paint(document.title, "strong"), "", *_paragraphs(document.about, width)]
+    """Return a report as plain text; paragraphs wrap to `width` columns, wide tables are split."""
+    title = [paint(line, "strong") for line in textwrap.wrap(document.title, width)]
+    lines = [*title, "", *_paragraphs(document.about, width)]
     for section in document.sections:
         lines += [paint(section.title, "strong"), "-" * len(section.title), "", *_paragraphs(section.text, width)]
         if section.table is not None and section.table.rows:
-            lines += [*table([section.table.heading, *section.table.rows], section.table.right), ""]
+            lines += [*fitted([section.table.heading, *section.table.rows], section.table.right, width), ""]
         lines += [line for point in section.points for line in _wrapped(point, width, BULLET)]
         lines += [""] if section.points else []
     return "\n".join(lines).rstrip() + "\n"

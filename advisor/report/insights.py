@@ -64,6 +64,8 @@ def _about(study: Study, found: Sequence[Pair]) -> tuple[str, ...]:
         for pair in found
         if pair.fits is False
     ]
+    if any(pair.studied for pair in found):
+        said.append("Chips marked with ' are as a study assumed them. They are never ranked.")
     if any(pair.modelled for pair in found):
         said.append("Nobody measured the chips marked with ~ on silicon.")
     lacking = [f"{m} on {c}" for m in study.models for c in study.hardware if not _has(found, m, c)]
@@ -73,17 +75,17 @@ def _about(study: Study, found: Sequence[Pair]) -> tuple[str, ...]:
 
 
 def _has(found: Sequence[Pair], model: str, chip: str) -> bool:
-    return any((pair.network.id, pair.chip.id) == (model, chip) for pair in found)
+    return any((pair.network.id, pair.hardware) == (model, chip) for pair in found)
 
 
 def _name(pair: Pair) -> str:
-    return f"{pair.network.id} on {pair.chip.id} in {pair.dtype}"
+    return f"{pair.network.id} on {pair.hardware} in {pair.dtype}"
 
 
 def _cells(pair: Pair) -> tuple[str, str, str]:
-    """Return model, chip and format; a chip without silicon has a ~, a pair that does not fit a *."""
-    marks = ("~" if pair.modelled else "") + ("*" if pair.fits is False else "")
-    return pair.network.id, pair.chip.id + marks, pair.dtype
+    """Return model, chip and format; a chip as studied has a ', one without silicon a ~, a pair that does not fit a *."""
+    marks = ("'" if pair.studied else "") + ("~" if pair.modelled else "") + ("*" if pair.fits is False else "")
+    return pair.network.id, pair.hardware + marks, pair.dtype
 
 
 def _percent(value: float) -> str:
@@ -160,15 +162,17 @@ def _thriftiest(pair: Pair) -> int:
 
 def _energy_winner(model: str, found: Sequence[Pair]) -> str:
     """Return which chip takes least for a model, among those that exist, fit and are known."""
-    known = [(pair.at("energy_per_inference_j", _thriftiest(pair)), pair) for pair in found if _counts(pair)]
+    known = [
+        (pair.at("energy_per_inference_j", _thriftiest(pair)), pair) for pair in found if _exists(pair) and not pair.studied
+    ]
     known = [(energy, pair) for energy, pair in known if not math.isnan(energy)]
     if not known:
         return ""
     energy, pair = min(known, key=lambda each: each[0])
-    return f"{model}: {pair.chip.id} at batch {_batch(pair, _thriftiest(pair))}, {render(energy, 'energy')}"
+    return f"{model}: {pair.hardware} at batch {_batch(pair, _thriftiest(pair))}, {render(energy, 'energy')}"
 
 
-def _counts(pair: Pair) -> bool:
+def _exists(pair: Pair) -> bool:
     return not pair.modelled and pair.fits is not False
 
 
@@ -184,12 +188,13 @@ def _latency(found: Sequence[Pair]) -> Section:
 
 
 def _matrix(study: Study, catalog: Catalog, book: Rulebook) -> Section:
-    rows = []
-    for model in study.models:
+    rows: list[tuple[str, ...]] = []
+    built = tuple(name for name in study.hardware if name not in study.variants)
+    for model in study.models if built else ():
         sizes = {name: value for name, value in study.sizes.items() if name in catalog.workloads[model].sizes}
         dtypes = (study.dtype,) if study.dtype else ()
         request = Requirements(
-            model=model, hardware=study.hardware, dtypes=dtypes, sizes=sizes, runtime=study.runtime
+            model=model, hardware=built, dtypes=dtypes, sizes=sizes, runtime=study.runtime
         )  # fmt: skip
         winners = advise(request, catalog, book).winners
         rows += [(model, profile, *_winner(choice)) for profile, choice in winners.items()]
@@ -325,7 +330,7 @@ def _diminishing(found: Sequence[Pair]) -> Section:
 
 
 def _hypotheses(found: Sequence[Pair]) -> Section:
-    known = [pair for pair in found if _counts(pair) and not math.isnan(pair.at("mfu", -1))]
+    known = [pair for pair in found if _exists(pair) and not math.isnan(pair.at("mfu", -1))]
     points = tuple(decide(known) for decide in _HYPOTHESES) if known else ("no pair exists, fits and is known",)
     return Section(key="hypotheses", title="Hypotheses", text=(f"Decided over {len(known)} pairs.",), points=points)
 

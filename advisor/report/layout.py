@@ -47,6 +47,32 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
     ]
 
 
+def fitted(rows: Sequence[Sequence[str]], right: Sequence[bool], width: int) -> list[str]:
+    """Return rows as aligned columns within `width`, in several tables where one is too wide.
+
+    The columns at the left, which say what a row is about, stand in each of them.
+
+    >>> fitted([("chip", "ms", "mJ"), ("L4", "4.8", "55")], (False, True, True), 10)
+    ['chip   ms', 'L4    4.8', '', 'chip  mJ', 'L4    55']
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(right))]
+    keys = next((column for column, at_right in enumerate(right) if at_right), len(right))
+    room = width - sum(widths[:keys]) - 2 * keys + 2
+    groups: list[list[int]] = [[]]
+    for column in range(keys, len(right)):
+        if groups[-1] and sum(widths[each] + 2 for each in [*groups[-1], column]) > room:
+            groups.append([])
+        groups[-1].append(column)
+    lines: list[str] = []
+    for group in groups:
+        chosen = [*range(keys), *group]
+        lines += [
+            *([""] if lines else []),
+            *table([[row[each] for each in chosen] for row in rows], [right[each] for each in chosen]),
+        ]
+    return lines
+
+
 def hung(line: str, start: int, width: int) -> list[str]:
     """Return a line of a table whose last column starts at `start`, that column wrapped to `width` columns, or the line cut.
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..facts import shown
 from .document import Document, Section, Table
-from .layout import Paint, labelled, plain, table
+from .layout import Paint, fitted, labelled, plain, table
 
 Row = Mapping[str, Any]
 _FIGURES: Final = {
@@ -35,9 +35,14 @@ def text(rows: Sequence[Row], width: int, paint: Paint = plain) -> str:
     lines: list[str] = []
     for model, points in groupby(zip(rows, marks(rows), strict=True), key=lambda pair: pair[0]["workload"]):
         body = list(points)
-        told = table([_HEADING, *(_cells(row, marked) for row, marked in body)], _RIGHT)
-        lines += [model, told[0]]
-        lines += [paint(line, "strong") if row["pareto"] else line for line, (row, _) in zip(told[1:], body, strict=True)]
+        cells = [_HEADING, *(_cells(row, marked) for row, marked in body)]
+        told = table(cells, _RIGHT)
+        lines.append(model)
+        if max(map(len, told)) > width:
+            lines += fitted(cells, _RIGHT, width)
+        else:
+            painted = zip(told[1:], body, strict=True)
+            lines += [told[0], *(paint(line, "strong") if row["pareto"] else line for line, (row, _) in painted)]
         lines.append("")
     if not rows:
         return "no point: none of the chips has the number format and the runtime asked for\n"

@@ -12,7 +12,7 @@ from strategies import catalog
 
 from advisor.cli import main
 from advisor.insight import GOAL, LOW_LATENCY, SMALL_GAIN, Pair, Study, architecture, intensity, lift, pairs
-from advisor.report.document import Document
+from advisor.report.document import Document, text
 from advisor.report.insights import insights
 from advisor.rule import load_rulebook
 from engine import build
@@ -163,3 +163,18 @@ def test_the_command_writes_the_same_in_every_format(tmp_path: Path, capsys: pyt
     code, _, err = run("--models", "resnet5", "--hardware", "", "--batch", "x")
     assert code == 2
     assert [line.split(": ")[1] for line in err.splitlines()] == ["--models", "--batch", "--hardware"]
+
+
+def test_a_chip_as_studied_stands_beside_the_chip_as_built_and_wins_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("--models", "resnet18", "--hardware", "h100-as-studied,nvidia-h100-sxm,google-tpu-v4", "--batch", "1,64")
+    with pytest.raises(SystemExit):
+        main(("insights", *asked, "--format", "json"))
+    sections = json.loads(capsys.readouterr().out)["sections"]
+    assert [row["chip"] for row in sections["scaling"]["rows"]] == ["h100-as-studied'", "nvidia-h100-sxm", "google-tpu-v4"]
+    assert {row["chip"] for row in sections["matrix"]["rows"]} <= {"nvidia-h100-sxm", "google-tpu-v4"}
+    assert not any("as-studied" in point for point in sections["energy"]["points"])
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_no_line_is_wider_than_the_terminal(document: Document, width: int) -> None:
+    assert max(map(len, text(document, width).splitlines())) <= width

@@ -16,7 +16,7 @@ from strategies import catalog
 
 from advisor.cli import main
 from advisor.inputs import RequestError, batches
-from advisor.report.sweep import marks
+from advisor.report.sweep import marks, text
 from advisor.sweep import MOST_POINTS, Sweep, pareto, points_of, sweep
 from engine import predict
 
@@ -142,7 +142,10 @@ def test_the_knee_is_that_of_the_recommendation(capsys: pytest.CaptureFixture[st
     assert f"knee {sweep(asked, catalog())[0]['knee_batch']} " in capsys.readouterr().out
 
 
-def test_every_format_tells_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_format_tells_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     asked = ("--models", "resnet18,resnet50", "--hardware", L4, "--dtype", "int8", "--batch", "1..4x2")
     code, told, _ = run(capsys, *asked, "--format", "json")
     rows = json.loads(told)
@@ -150,8 +153,8 @@ def test_every_format_tells_the_same(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [row["batch"] for row in csv.DictReader(io.StringIO(run(capsys, *asked, "--format", "csv")[1]))] == [*"124124"]
     assert run(capsys, *asked, "--format", "parquet", "--out", str(tmp_path / "s.parquet")) == (0, "", "")
     assert parquet.read_table(tmp_path / "s.parquet").to_pylist() == rows
-    text, markdown = run(capsys, *asked)[1], run(capsys, *asked, "--format", "md")[1]
-    assert (text.count("nvidia-l4"), markdown.count("| nvidia-l4 |")) == (6, 6)
+    told, markdown = run(capsys, *asked)[1], run(capsys, *asked, "--format", "md")[1]
+    assert (told.count("nvidia-l4"), markdown.count("| nvidia-l4 |")) == (6, 6)
     assert "## resnet50" in markdown
 
 
@@ -163,3 +166,9 @@ def test_faults_are_told_together(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_nothing_to_sweep_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--model", "resnet50", "--hardware", "nvidia-t4", "--dtype", "fp8")[1].startswith("no point: ")
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_sweep_fits_the_terminal(width: int) -> None:
+    rows = sweep(Sweep(models=("resnet18",), hardware=(L4, "nvidia-h100-sxm"), dtypes=("fp16",), batches=(1, 64)), catalog())
+    assert max(map(len, text(rows, width).splitlines())) <= width
