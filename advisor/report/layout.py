@@ -47,16 +47,17 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
     ]
 
 
-def fitted(rows: Sequence[Sequence[str]], right: Sequence[bool], width: int) -> list[str]:
+def fitted(rows: Sequence[Sequence[str]], right: Sequence[bool], width: int, keys: int | None = None) -> list[str]:
     """Return rows as aligned columns within `width`, in several tables where one is too wide.
 
-    The columns at the left, which say what a row is about, stand in each of them.
+    The first `keys` columns, which say what a row is about, stand in each of them: without a number, those at the left.
 
     >>> fitted([("chip", "ms", "mJ"), ("L4", "4.8", "55")], (False, True, True), 10)
     ['chip   ms', 'L4    4.8', '', 'chip  mJ', 'L4    55']
     """
     widths = [max(len(row[column]) for row in rows) for column in range(len(right))]
-    keys = next((column for column, at_right in enumerate(right) if at_right), len(right))
+    if keys is None:
+        keys = next((column for column, at_right in enumerate(right) if at_right), len(right))
     room = width - sum(widths[:keys]) - 2 * keys + 2
     groups: list[list[int]] = [[]]
     for column in range(keys, len(right)):

@@ -39,7 +39,7 @@ def text(rows: Sequence[Row], width: int, paint: Paint = plain) -> str:
         told = table(cells, _RIGHT)
         lines.append(model)
         if max(map(len, told)) > width:
-            lines += fitted(cells, _RIGHT, width)
+            lines += fitted(cells, _RIGHT, width, keys=3)
         else:
             painted = zip(told[1:], body, strict=True)
             lines += [told[0], *(paint(line, "strong") if row["pareto"] else line for line, (row, _) in painted)]
