@@ -75,9 +75,10 @@ def command(
     if form == "json":
         output.write(output.as_json(document.as_json(told)), out)
     elif form == "html":
-        from ..report import html  # noqa: PLC0415
+        from ..insight import pairs  # noqa: PLC0415
+        from ..report import charts, html  # noqa: PLC0415
 
-        output.write(html.page(told), out)
+        output.write(html.page(told, charts.study(pairs(study, catalog))), out)
     elif form == "md":
         output.write(document.markdown(told), out)
     else:

@@ -14,6 +14,7 @@ from engine.compiled import breakdown, estimate, kernels_on
 from engine.predict import waterfall
 
 from ..candidate import LOOKED_AT
+from ..insight import Pair
 from ..recommend import Advice, Choice
 from .text import CAUSES
 
@@ -218,3 +219,50 @@ def _joined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
         if not front or row["throughput"] > front[-1]["throughput"]:
             front.append({"latency": row["latency"], "throughput": row["throughput"]})
     return front
+
+
+# The study of batch sizes.
+
+
+def study(found: Sequence[Pair]) -> list[Chart]:
+    """Return the charts of a study: utilization and energy over the batch, and the causes at the last batch."""
+    known = [pair for pair in found if math.isfinite(pair.at("latency_estimate_s", -1))]
+    if not known:
+        return []
+    rows = [
+        {"pair": f"{pair.network.id} on {pair.hardware}", "batch": float(batch),
+         "mfu": float(pair.points.mfu[0, place]), "energy": float(pair.points.energy_per_inference_j[0, place])}
+        for pair in known
+        for place, batch in enumerate(pair.points.batch[0])
+    ]  # fmt: skip
+    lines = [
+        ("mfu", "Utilization over the batch", alt.Y("mfu:Q", title="MFU", axis=alt.Axis(format=".0%")), ".1%"),
+        ("energy", "Energy per inference over the batch", _log_y("energy", "J each"), ".3~s"),
+    ]
+    drawn = [Chart(key=name, title=title, text="One line for each model on a chip.", spec=_line(rows, name, axis, form))
+             for name, title, axis, form in lines]  # fmt: skip
+    return [*drawn, _causes(known)]
+
+
+def _line(rows: Values, name: str, axis: Any, form: str) -> dict[str, Any]:
+    lines = alt.Chart(_values(rows)).mark_line(point=True).encode(
+        x=_log("batch", "batch"), y=axis, color=alt.Color("pair:N", title=None, legend=alt.Legend(orient="bottom", columns=1)),
+        tooltip=["pair:N", "batch:Q", alt.Tooltip(f"{name}:Q", format=form)],
+    )  # fmt: skip
+    return _spec(lines.properties(height=_HEIGHT))
+
+
+def _causes(found: Sequence[Pair]) -> Chart:
+    rows = [
+        {"pair": f"{pair.network.id} on {pair.hardware}", "cause": CAUSES[cause], "share": share, "order": order}
+        for pair in found
+        for order, (cause, share) in enumerate(pair.shares.items())
+    ]
+    bars = alt.Chart(_values(rows)).mark_bar().encode(
+        y=alt.Y("pair:N", title=None, axis=alt.Axis(labelLimit=220)),
+        x=alt.X("share:Q", title="share of the estimate", axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1])),
+        color=alt.Color("cause:N", title=None, sort=list(CAUSES.values()), legend=alt.Legend(orient="bottom", columns=3)),
+        order="order:Q", tooltip=["pair:N", "cause:N", alt.Tooltip("share:Q", format=".1%")],
+    )  # fmt: skip
+    text = "The time of the last batch, from arithmetic at the peak on; each cause is switched on after those before it."
+    return Chart(key="causes", title="Why the plateau", text=text, spec=_spec(bars.properties(height=40 + 24 * len(found))))

@@ -57,9 +57,9 @@ def answer(advice: Advice, catalog: Catalog, book: Rulebook) -> str:
     return _render(told, drawn, cards(best), live, steps)
 
 
-def page(told: Document) -> str:
-    """Return the page of any other report: its sections and tables."""
-    return _render(told, [], [], None, [])
+def page(told: Document, drawn: Sequence[Chart] = ()) -> str:
+    """Return the page of any other report: its charts, if it has some, its sections and tables."""
+    return _render(told, drawn, [], None, [])
 
 
 def _render(

@@ -139,6 +139,7 @@ def test_the_other_reports_have_pages(arguments: tuple[str, ...], section: str, 
     page = out.read_text(encoding="utf-8")
     assert not stop.value.code
     assert section in page
+    assert len(data(page)["charts"]) == (3 if arguments[0] == "insights" else 0)
     assert [address for address in outline(page).addresses if not address.startswith("#")] == []
 
 
