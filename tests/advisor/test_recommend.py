@@ -99,8 +99,8 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def law(test: Callable[..., None]) -> Callable[..., None]:
-    """Return a test of 15 requests: the same ones for every law, so that each is answered once."""
-    drawn: Callable[..., None] = seed(2026)(settings(max_examples=15)(given(requests())(test)))
+    """Return a test of 12 requests: the same ones for every law, so that each is answered once."""
+    drawn: Callable[..., None] = seed(2026)(settings(max_examples=12)(given(requests())(test)))
     return drawn
 
 
@@ -298,7 +298,7 @@ def test_no_batch_beyond_the_largest_meets_the_request() -> None:
         assert [row["batch"] for row in later if holds(row, {"power_w": power})] == []
 
 
-@pytest.mark.parametrize("latency", [0.0005, 0.002, 0.010, 0.100])
+@pytest.mark.parametrize("latency", [0.0005, 0.002, 0.100])
 @pytest.mark.parametrize("dtypes", [(), ("int8",)])
 def test_the_largest_batch_within_a_latency_is_exact(latency: float, dtypes: tuple[str, ...]) -> None:
     for choice in meeting(answer(model="resnet50", latency_s=latency, dtypes=dtypes)):
