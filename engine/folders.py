@@ -88,8 +88,8 @@ def unknown_kinds(layers: Sequence[Layer]) -> list[LeftOut]:
 
 def _ids(document: Document) -> tuple[str, ...]:
     data: Any = document.data
-    rules = data.get("rules") if isinstance(data, dict) else None
-    items = rules if isinstance(rules, list) else [data]
+    held = [data.get(key) for key in ("rules", "checks", "claims")] if isinstance(data, dict) else []
+    items: list[Any] = next((item for item in held if isinstance(item, list)), [data])
     stated = [item["id"] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
     found = stated or _ID.findall(document.text)[:1] or [PurePath(document.file).stem]
     return tuple(dict.fromkeys(name[:80] for name in found))

@@ -80,7 +80,7 @@ def _carrier(
     """Return the group that a node rides on, that of the latest of its sources that can take it; or None, and why not."""
     if not node.operator.epilogue:
         return None, ""
-    refusals = [_refusal(source, group, readers) for source, group in sources]
+    refusals = [_refusal(source, group, readers) or _reshaped(node, source, group) for source, group in sources]
     if "" in refusals:
         return sources[refusals.index("")][1], ""
     return None, refusals[0] if refusals else "it reads nothing but inputs of the network"
@@ -94,6 +94,12 @@ def _refusal(source: str, group: Sequence[Node], readers: Mapping[str, int]) -> 
     if not first.operator.carries:
         return f"its input {source} is of a kernel that carries nothing"
     return "" if readers[source] == 1 else f"its input {source} is read {readers[source]} times"
+
+
+def _reshaped(node: Node, source: str, group: Sequence[Node]) -> str:
+    """Return why an operator that broadcasts cannot join a kernel whose result has another shape, or nothing where it can."""
+    same = group[-1].shape == node.shape
+    return "" if same else f"its input {source} has another shape"
 
 
 def _fused_cost(group: Sequence[Node]) -> Cost:

@@ -49,45 +49,44 @@ def _shortcut(chain: Convolutions, source: str, shape: Shape, out: int, stride: 
     return chain.conv("shortcut", source, None, out_channels=out, kernel=1, stride=stride)
 
 
-class ConvNorm(Block):
-    """A convolution without bias, batch normalisation and an activation."""
+class _Conv(Block):
+    """What both blocks of one convolution share; of a repeated one only the first has the stride."""
 
-    op: Literal["conv_norm"]
     out_channels: Dim
     kernel: Extent
     stride: Extent = 1
     padding: Padding = 0
     dilation: Extent = 1
     groups: Dim = 1
+
+    def _fields(self, index: int) -> dict[str, Any]:
+        shared = {name: getattr(self, name) for name in ("out_channels", "kernel", "padding", "dilation", "groups")}
+        return shared | {"stride": self.stride if index == 0 else 1}
+
+
+class ConvNorm(_Conv):
+    """A convolution without bias, batch normalisation and an activation."""
+
+    op: Literal["conv_norm"]
     activation: ActivationName | None = "relu"
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return convolution, norm and activation."""
         chain = Convolutions(name, source)
-        stride = self.stride if index == 0 else 1
-        chain.conv("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
-                   padding=self.padding, dilation=self.dilation, groups=self.groups)  # fmt: skip
+        chain.conv("conv", source, self.activation, **self._fields(index))
         return chain.operators
 
 
-class ConvActivation(Block):
+class ConvActivation(_Conv):
     """A convolution with bias and an activation, as networks before batch normalisation have it."""
 
     op: Literal["conv_activation"]
-    out_channels: Dim
-    kernel: Extent
-    stride: Extent = 1
-    padding: Padding = 0
-    dilation: Extent = 1
-    groups: Dim = 1
     activation: ActivationName = "relu"
 
     def expand(self, name: str, source: str, shape: Shape, sizes: Mapping[str, int], index: int) -> list[Operator]:
         """Return convolution and activation."""
         chain = Convolutions(name, source)
-        stride = self.stride if index == 0 else 1
-        chain.biased("conv", source, self.activation, out_channels=self.out_channels, kernel=self.kernel, stride=stride,
-                     padding=self.padding, dilation=self.dilation, groups=self.groups)  # fmt: skip
+        chain.biased("conv", source, self.activation, **self._fields(index))
         return chain.operators
 
 

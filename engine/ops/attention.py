@@ -203,7 +203,10 @@ class LatentAttention(_Cached):
         return Need(need.rows, share, need.last), others, others
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
-        """Return W = 2*heads*(head_dim + rope_dim + value_dim)*S*(S + context); W_min makes no key or value again."""
+        """Return W = 2*heads*(head_dim + rope_dim + value_dim)*S*(S + context).
+
+        W_min has the narrower of both products of a pair, and makes no key or value again.
+        """
         heads, head_dim, rope_dim, value_dim = self._dims(sizes)
         tokens, each = inputs[0][0], inputs[1][-1]
         latent, span = each - rope_dim, self._span(tokens, sizes, causal=True)
@@ -214,7 +217,7 @@ class LatentAttention(_Cached):
         kept = 0 if self.context is None else each
         return Cost(
             kind="attention", work=float(per_pair * tokens * span.last),
-            work_min=float(per_pair * span.seen), work_done=float(min(as_made, as_held)),
+            work_min=float(FLOP_PER_MAC * heads * min(made, held) * span.seen), work_done=float(min(as_made, as_held)),
             inputs=elements_of(*inputs) + span.read * each, outputs=elements_of(output),
             cache_read=span.read * each, cache_held=span.last * kept, cache_token=kept,
             tokens=tokens, columns=span.last, channels=(made if as_made <= as_held else held) / 2, shared=False,
@@ -225,7 +228,8 @@ class LatentAttention(_Cached):
         """Return the arithmetic of the score pairs that the needed queries have at the least."""
         if need.elements == 1:
             return cost.work_min
-        return cost.work * self._fewest_pairs(cost, need, causal=True) / (cost.tokens * cost.columns)
+        every = self._fewest_pairs(cost, Need(1.0, 1.0, last=True), causal=True)
+        return cost.work_min * min(1.0, self._fewest_pairs(cost, need, causal=True) / every)
 
     def _dims(self, sizes: Mapping[str, int]) -> tuple[int, int, int, int]:
         heads, head_dim, rope_dim, value_dim = (
@@ -273,3 +277,7 @@ class CrossAttention(_Cached):
             tokens=tokens, columns=encoded, channels=width // heads, shared=False,
             **self._tiles(_Span(tokens, encoded - tokens, encoded, causal=False), heads, 1),
         )  # fmt: skip
+
+    def least_cache(self, cost: Cost, need: Need) -> float:
+        """Return the keys and values that any query needs whole; a part of a row may leave heads out."""
+        return cost.cache_read * float(need.elements > 0 and _whole(need))

@@ -22,7 +22,7 @@ from ..quantity import Integral, Model, NodeName, Tuple
 Shape = tuple[int, ...]
 Dim = Annotated[int, Field(ge=1, le=10**12), Integral] | Annotated[str, Field(min_length=1)]
 """A dimension: a number, or an expression of the workload's sizes."""
-Tokens = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0), Integral]
+Tokens = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0, le=10**12), Integral]
 """A count that may be 0, such as the tokens of a cache."""
 
 FLOP_PER_MAC: Final = 2
@@ -205,6 +205,18 @@ def count_of(count: int | str, sizes: Mapping[str, int]) -> int:
     0
     """
     return count if isinstance(count, int) else size_of(f"({count}) + 1", sizes) - 1
+
+
+def scattered(share: float) -> Need:
+    """Return the need of a share of elements of which nothing says that they fill whole rows.
+
+    Equal shares of rows and elements would say so; of elements it is the next smaller number.
+
+    >>> half, whole = scattered(0.5), scattered(1.0)
+    >>> half.rows, half.elements < half.rows, whole.elements == whole.rows
+    (0.5, True, True)
+    """
+    return Need(share, math.nextafter(share, 0.0) if 0 < share < 1 else share)
 
 
 def elements_of(*shapes: Shape) -> float:

@@ -22,28 +22,20 @@ from .base import (
     Need,
     Operator,
     Shape,
+    Tokens,
+    count_of,
     elements_of,
+    scattered,
     size_of,
 )
 from .image import Window
 
-Count = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0, le=10**12), Integral]
-"""A number of elements, 0 allowed: a number, or an expression of the workload's sizes."""
 Axis = Annotated[int, Field(ge=0, le=7), Integral]
 Dims = Annotated[tuple[Dim, ...], Field(max_length=8), Tuple]
 Sides = Annotated[tuple[Annotated[int, Field(ge=0, le=10**6), Integral], ...], Field(max_length=5), Tuple]
 
 CHOOSES: Final = frozenset({"where", "min", "max"})
 """Functions whose result may leave an operand out."""
-
-
-def count_of(count: int | str, sizes: Mapping[str, int]) -> int:
-    """Return a number of elements, which may be 0.
-
-    >>> count_of("seq_len * 8 - 8", {"seq_len": 1})
-    0
-    """
-    return count if isinstance(count, int) else size_of(f"({count}) + 1", sizes) - 1
 
 
 def broadcast(shapes: Iterable[Shape]) -> Shape:
@@ -62,23 +54,11 @@ def broadcast(shapes: Iterable[Shape]) -> Shape:
     return tuple(axes[::-1])
 
 
-def scattered(share: float) -> Need:
-    """Return the need of a share of elements of which nothing says that they fill whole rows.
-
-    Equal shares of rows and elements would say so; of elements it is the next smaller number.
-
-    >>> half, whole = scattered(0.5), scattered(1.0)
-    >>> half.rows, half.elements < half.rows, whole.elements == whole.rows
-    (0.5, True, True)
-    """
-    return Need(share, math.nextafter(share, 0.0) if 0 < share < 1 else share)
-
-
 class _Stored(Operator):
     """What may read stored elements beside its inputs. They may fold into weights before or after, so a bound counts none."""
 
-    weights: Count = 0
-    parameters: Count | None = None
+    weights: Tokens = 0
+    parameters: Tokens | None = None
 
     def _stored(self, sizes: Mapping[str, int]) -> tuple[int, int]:
         """Return the elements that are read in every pass, and those that are stored."""
@@ -306,7 +286,7 @@ class Product(Operator):
     op: Literal["product"]
     left: Annotated[tuple[Dim, ...], Field(min_length=2, max_length=8), Tuple] | None = None
     right: Annotated[tuple[Dim, ...], Field(min_length=2, max_length=8), Tuple] | None = None
-    parameters: Count | None = None
+    parameters: Tokens | None = None
     masked: bool = False
 
     def _operands(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> tuple[Shape, Shape]:
@@ -409,7 +389,7 @@ class Convolution(_Windows):
     bias: bool = True
     transposed: bool = False
     extra: Sides = ()
-    parameters: Count | None = None
+    parameters: Tokens | None = None
 
     def shape(self, inputs: Sequence[Shape], sizes: Mapping[str, int]) -> Shape:
         """Return out_channels x the results along every axis."""
@@ -452,5 +432,6 @@ class Convolution(_Windows):
             work=work, work_min=float(FLOP_PER_MAC * out * channels * math.prod(least)), work_done=work,
             parameters=weights if self.parameters is None else count_of(self.parameters, sizes), weights=weights,
             spared=weights - out * channels * math.prod(used), inputs=elements_of(inputs[0]), outputs=elements_of(output),
-            rows=positions, columns=out // groups, channels=channels, taps=taps, groups=groups,
+            rows=positions, columns=out // groups * (taps if self.transposed else 1), channels=channels,
+            taps=1 if self.transposed else taps, groups=groups,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..errors import GraphError
 from ..quantity import Integral
-from .base import Cost, Dim, Need, Operator, Shape, elements_of, image_of, size_of
+from .base import Cost, Dim, Need, Operator, Shape, elements_of, image_of, scattered, size_of
 
 
 class _Transposed(Operator):
@@ -17,7 +17,7 @@ class _Transposed(Operator):
 
     def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
         """Return as many elements, spread over at least that share of the rows."""
-        return Need(need.elements, need.elements)
+        return scattered(need.elements)
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return nothing: a view is free."""
@@ -115,7 +115,7 @@ class PatchMerge(Operator):
         """Return the needed elements less the zeros among them."""
         read, made = elements_of(inputs[0]), elements_of(output)
         share = max(0.0, need.elements * made - (made - read)) / read
-        return Need(share, share)
+        return scattered(share)
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return the traffic of reading the input and writing the result."""

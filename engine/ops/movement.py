@@ -10,16 +10,7 @@ from pydantic import Field
 
 from ..errors import GraphError
 from ..quantity import Tuple
-from .base import (
-    Cost,
-    Dim,
-    Need,
-    Operator,
-    Shape,
-    elements_of,
-    image_of,
-    size_of,
-)
+from .base import Cost, Dim, Need, Operator, Shape, elements_of, image_of, scattered, size_of
 
 
 class Embedding(Operator):
@@ -169,7 +160,7 @@ class FlattenSpatial(Operator):
 
     def demand(self, need: Need, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Need:
         """Return as many elements, spread over at least that share of the channels."""
-        return Need(need.elements, need.elements)
+        return scattered(need.elements)
 
     def cost(self, inputs: Sequence[Shape], output: Shape, sizes: Mapping[str, int]) -> Cost:
         """Return nothing: a view is free."""

@@ -15,6 +15,7 @@ from engine import _compiled as forms
 from engine.compiled import breakdown, estimate
 from engine.errors import GraphError
 from engine.network import Network
+from engine.ops.attention import LatentAttention
 from engine.ops.base import matrix_product
 from engine.solve import roof_curve
 
@@ -304,3 +305,13 @@ def test_slices_of_the_keys_fill_the_units() -> None:
     whole, sliced = (forms.attention_waves_s(**values, key_splits=splits) for splits in (1.0, 33.0))
     assert whole == pytest.approx(1e9 / 1e12 * 16 / 4 * 132 / 8)  # 8 of the units work, on tiles of 16 queries
     assert sliced == pytest.approx(1e9 / 1e12 * 16 / 4)  # 2 whole waves
+
+
+@pytest.mark.parametrize("latent", [8, 32, 128, 512])
+def test_the_least_work_of_latent_attention_is_never_above_what_runs(latent: int) -> None:
+    """With few latent features the products with latent rows are the cheaper ones: 2*latent + rope_dim a pair."""
+    operator = LatentAttention(op="latent_attention", heads=16, head_dim=128, rope_dim=64, value_dim=128, context=4096)
+    inputs = [(1, 16 * 192), (1, latent + 64), (1, 16 * 256)]
+    cost = operator.cost(inputs, operator.shape(inputs, {}), {})
+    assert cost.work_min <= cost.work_done
+    assert cost.work_min == 2 * 16 * min(320, 2 * latent + 64) * 4097

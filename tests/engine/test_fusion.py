@@ -49,6 +49,12 @@ def operators(network: Network) -> list[tuple[str, ...]]:
             [("a", "c"), ("b",), ("d", "e")],
             {},
         ),
+        # what broadcasts rides on the input of its own shape only
+        (
+            [linear("a", 8), linear("b", 1, "x"), {"op": "pointwise", "name": "c", "inputs": ["a", "b"], "function": "mul"}],
+            [("a", "c"), ("b",)],
+            {},
+        ),
         # a kernel that carries nothing
         (
             [{"op": "softmax", "name": "a"}, relu("b")],

@@ -178,3 +178,11 @@ def test_dimensions_may_be_expressions_of_sizes() -> None:
     assert (node.shape, node.cost.weights, node.cost.parameters) == ((1, 8), 0, 72)
     (node,) = strategies.tiny(graph, {"x": ["seq_len", 8]}, sizes).nodes
     assert (node.shape, node.cost.weights) == ((6, 8), 40)
+
+
+def test_a_transposed_convolution_is_the_product_of_the_operator_of_detectors() -> None:
+    shared = {"out_channels": 64, "bias": False}
+    _, ours = result("convolution", (128, 28, 28), kernel=[2, 2], stride=[2, 2], transposed=True, **shared)
+    _, theirs = result("conv_transpose2d", (128, 28, 28), kernel=2, stride=2, **shared)
+    names = ("work", "weights", "rows", "columns", "channels", "taps", "groups")
+    assert [getattr(ours, name) for name in names] == [getattr(theirs, name) for name in names]
