@@ -181,6 +181,7 @@ def _check_claim(document: Document, index: int, claim: Claim, model: ClaimFile)
             if fact.unit is None:
                 yield document.fault(path, "a formula without a unit", "the unit that it is shown in", rule="S222")
         before.add(name)
+    yield from _check_series(document, index, claim, model)
     known = {*claim.facts, *(f"{name}_off" for name, fact in claim.facts.items() if fact.figure or fact.stated)}
     for name in CONDITIONS:
         if (text := getattr(claim, name)) is not None:
@@ -194,6 +195,21 @@ def _check_claim(document: Document, index: int, claim: Claim, model: ClaimFile)
         yield document.fault(("claims", index), "`corrected` without `correction`", "what the correction is", rule="S224")
     if not any(getattr(claim, name) for name in CONDITIONS):
         yield document.fault(("claims", index), "no condition", f"at least one of {', '.join(CONDITIONS)}", rule="S224")
+
+
+def _check_series(document: Document, index: int, claim: Claim, model: ClaimFile) -> Iterator[Fault]:
+    """Yield a fault where facts run along series of other batches, and where `at` says nothing."""
+    along = {f.series: model.series[f.series].batch for f in claim.facts.values() if f.series in model.series and f.at is None}
+    if len(set(along.values())) > 1:
+        found = f"facts along {' and '.join(map(str, along))}, of other batches"
+        yield document.fault(("claims", index, "facts"), found, "one series, or `at`", rule="S224")
+    for name in ("because", "correction"):
+        if not along and "at" in placeholders(getattr(claim, name) or ""):
+            yield document.fault(("claims", index, name), "{at} without a series", "a fact along a series", rule="S224")
+    for name, fact in claim.facts.items():
+        if fact.at is not None and fact.series is None:
+            found = f"at {fact.at} of no series"
+            yield document.fault(("claims", index, "facts", name), found, "the series, or `batch`", rule="S222")
 
 
 def _check_expression(document: Document, path: Path, text: str, known: AbstractSet[str]) -> Iterator[Fault]:

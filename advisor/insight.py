@@ -23,6 +23,7 @@ from engine.solve import RoofCurve, roof_curve
 
 from .candidate import LOOKED_AT, knee_batch
 from .claim import Variant, as_studied
+from .sweep import own_sizes
 
 GOAL: Final = 0.5
 """The utilization that the study asks how to pass."""
@@ -156,7 +157,7 @@ class Pair:
     def diminishing(self) -> int | None:
         """Return the first power of two whose doubling gains less than SMALL_GAIN throughput; None where none does."""
         powers = [place for place, batch in enumerate(self.wide.batch[0]) if float(batch).is_integer() and _power(int(batch))]
-        throughput = self.wide.throughput_per_s[0]
+        throughput = np.where(self.usable, self.wide.throughput_per_s[0], np.nan)
         for before, after in pairwise(powers):
             if throughput[after] / throughput[before] - 1 < SMALL_GAIN:
                 return int(self.wide.batch[0, before])
@@ -170,9 +171,9 @@ def _power(batch: int) -> bool:
 def pairs(study: Study, catalog: Catalog) -> list[Pair]:
     """Return every model on every chip. A chip without the format or the runtime has no pair."""
     found = []
-    for name in study.models:
-        workload = catalog.workloads[name]
-        network = build(workload, {key: value for key, value in study.sizes.items() if key in workload.sizes})
+    models = [catalog.workloads[name] for name in study.models]
+    for workload in models:
+        network = build(workload, own_sizes(workload, models, study.sizes))
         for hardware in study.hardware:
             chip = _chip(study, hardware, catalog)
             dtype = study.dtype or _default(chip)

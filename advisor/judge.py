@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -16,11 +17,11 @@ from engine.compiled import estimate
 from engine.errors import RoofwiseError, unknown
 from engine.expressions import parse
 from engine.machine import Machine, machine
-from engine.network import Network, build
+from engine.network import Network, build, choose_sizes
 from engine.quantity import Quantity
 from engine.units import factor, render, significant
 
-from .claim import FIGURES, UNITS_OF, Claim, ClaimFile, Fact, Series
+from .claim import FIGURES, UNITS_OF, Claim, ClaimFile, Fact, Series, as_studied
 from .facts import NUMBERS, placeholders, shown
 
 Array = npt.NDArray[np.float64]
@@ -161,11 +162,7 @@ class _Facts:
         variant = self.file.variants.get(name)
         if variant is None:
             return self.catalog.accelerators[name]
-        chip = self.catalog.accelerators[variant.of]
-        if fact.built:
-            return chip
-        given = {field: value for field in ("parallel_units", "max_clock", "tdp") if (value := getattr(variant, field))}
-        return chip.model_copy(update={"peak_dense": variant.peak_dense, "flop_per_clock": variant.flop_per_clock, **given})
+        return self.catalog.accelerators[variant.of] if fact.built else as_studied(variant, self.catalog)
 
     def _machine(self, fact: Fact, series: Series | None) -> Machine:
         chip = self._accelerator(fact, series)
@@ -220,13 +217,15 @@ class _Facts:
         )
 
     def _measured(self, fact: Fact, series: Series | None) -> Known:
-        """Return what records of the catalogue say of the same model, chip, format and batch: the best of them."""
+        """Return what records of the catalogue say of the same model, sizes, chip, format and batch: the best of them."""
         name, chip = fact.measured or "", self._accelerator(fact, series)
         workload, dtype = fact.workload or (series.workload if series else ""), fact.dtype or (series.dtype if series else "")
+        sizes = self._built(fact, series).sizes
         records = [
             record
             for record in self.catalog.measurements
             if (record.workload, record.hardware, record.dtype) == (workload, chip.id, dtype)
+            and choose_sizes(self.catalog.workloads[workload], record.sizes) == sizes
         ]
         values = np.array([_best(records, name, batch) for batch in self._batches(fact, series)])
         column = _FIGURE_FACTS[name]
@@ -235,8 +234,13 @@ class _Facts:
 
 def _formula(fact: Fact, known: Mapping[str, Known]) -> Known:
     unit = fact.unit or "1"
-    values = parse(fact.formula or "0").over({name: other.values for name, other in known.items()})
+    values = _finite(parse(fact.formula or "0").over({name: other.values for name, other in known.items()}))
     return Known(values=values, off=0.0, unit=unit, show=partial(_in_unit, unit=unit, digits=3))
+
+
+def _finite(values: Array) -> Array:
+    """Return values with unknown where they are not finite: a quotient by 0, or what passes the largest number."""
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _in_unit(value: float, unit: str, digits: int) -> str:
@@ -249,14 +253,15 @@ def _stated(fact: Fact) -> Known:
     if stated is None:  # pragma: no cover - the caller looked
         raise ClaimError("nothing is stated")
     scale = factor(UNITS_OF[stated.unit], stated.unit)
-    digits = len(repr(stated.value).partition(".")[2].rstrip("0")) if not stated.value.is_integer() else 0
+    digits = max(0, -int(Decimal(repr(stated.value)).normalize().as_tuple().exponent))
     show = partial(_in_unit, unit=stated.unit, digits=6)
-    return Known(values=np.array(stated.value * scale), off=0.5 * 10.0**-digits * scale, unit=stated.unit, show=show)
+    return Known(values=_finite(np.array(stated.value * scale)), off=0.5 * 10.0**-digits * scale, unit=stated.unit, show=show)
 
 
 def _figure(fact: Fact, series: Series) -> Known:
     if fact.figure == "batch" or fact.figure is None:
-        return Known(values=np.array(series.batch, dtype=float), off=0.0, unit="1", show=significant)
+        batches = series.batch if fact.at is None else (fact.at,)
+        return Known(values=np.array(batches, dtype=float), off=0.0, unit="1", show=significant)
     column = series.figures[fact.figure]
     scale = factor(FIGURES[fact.figure], column.unit)
     values = np.array(column.values) * scale

@@ -49,7 +49,8 @@ def sweep(asked: Sweep, catalog: Catalog, tick: Callable[[int], None] = lambda _
     never turns compute-bound) and `pareto`. Raises RequestError for more than MOST_POINTS points and for a size that no model
     has.
     """
-    networks = [build(workload, _own_sizes(workload, asked, catalog)) for workload in _workloads(asked, catalog)]
+    models = _workloads(asked, catalog)
+    networks = [build(workload, own_sizes(workload, models, asked.sizes)) for workload in models]
     machines = _machines(asked, catalog)
     count = len(networks) * len(machines) * len(asked.batches)
     if count > MOST_POINTS:
@@ -74,12 +75,12 @@ def _workloads(asked: Sweep, catalog: Catalog) -> list[Workload]:
     return [catalog.workloads[name] for name in asked.models]
 
 
-def _own_sizes(workload: Workload, asked: Sweep, catalog: Catalog) -> dict[str, int]:
-    """Return the sizes asked for that this model has; each must be one of some model."""
-    every = {name for other in _workloads(asked, catalog) for name in other.sizes}
-    if strange := sorted(set(asked.sizes) - every):
-        raise RequestError(f"no model of the sweep has a size {strange[0]!r}; there are: {', '.join(sorted(every)) or 'none'}")
-    return {name: value for name, value in asked.sizes.items() if name in workload.sizes}
+def own_sizes(workload: Workload, others: Sequence[Workload], sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return the sizes asked for that a model has. Raises RequestError for one that none of the models has."""
+    every = {name for other in others for name in other.sizes}
+    if strange := sorted(set(sizes) - every):
+        raise RequestError(f"no model asked for has a size {strange[0]!r}; there are: {', '.join(sorted(every)) or 'none'}")
+    return {name: value for name, value in sizes.items() if name in workload.sizes}
 
 
 def _machines(asked: Sweep, catalog: Catalog) -> list[Machine]:

@@ -67,6 +67,9 @@ def command(
         runtime=faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH),
         allow_modelled=allow_modelled,
     )
+    for option, text in (("--model", models), ("--hardware", hardware)):
+        if not inputs.split(text):
+            faults.lines.append(f"{option}: none is named")
     faults.check()
     silent = not sys.stderr.isatty()
     with typer.progressbar(length=points_of(asked, catalog), label="points", file=sys.stderr, hidden=silent) as progress:

@@ -78,14 +78,18 @@ def _has(found: Sequence[Pair], model: str, chip: str) -> bool:
     return any((pair.network.id, pair.hardware) == (model, chip) for pair in found)
 
 
+def _marks(pair: Pair) -> str:
+    """Return the marks of a chip: ' as studied, ~ without silicon, * where the largest batch does not fit."""
+    return ("'" if pair.studied else "") + ("~" if pair.modelled else "") + ("*" if pair.fits is False else "")
+
+
 def _name(pair: Pair) -> str:
-    return f"{pair.network.id} on {pair.hardware} in {pair.dtype}"
+    return f"{pair.network.id} on {pair.hardware}{_marks(pair)} in {pair.dtype}"
 
 
 def _cells(pair: Pair) -> tuple[str, str, str]:
     """Return model, chip and format; a chip as studied has a ', one without silicon a ~, a pair that does not fit a *."""
-    marks = ("'" if pair.studied else "") + ("~" if pair.modelled else "") + ("*" if pair.fits is False else "")
-    return pair.network.id, pair.hardware + marks, pair.dtype
+    return pair.network.id, pair.hardware + _marks(pair), pair.dtype
 
 
 def _percent(value: float) -> str:
@@ -271,7 +275,7 @@ def _lifts(found: Sequence[Pair], lifts: Sequence[Lift]) -> Section:
 
 def _lift(pair: Pair, one: Lift) -> str:
     if pair.at("mfu", -1) > GOAL:
-        return "it does"
+        return "it does" if pair.fits is not False else "it would, if it fitted"
     has = intensity(pair, len(pair.points.batch[0]) - 1)
     parts = [
         _larger_batch(pair, one),
@@ -319,7 +323,7 @@ def _architectures(found: Sequence[Pair]) -> Section:
 def _diminishing(found: Sequence[Pair]) -> Section:
     def cells(pair: Pair) -> Sequence[str]:
         tiers = pair.tiers
-        return (str(pair.diminishing or "none to 1024"), str(tiers.knee) if tiers else "-")
+        return (str(pair.diminishing or "none to 1024"), str(tiers.knee)) if tiers else ("-", "-")
 
     text = f"From this batch on, doubling it gains less than {100 * SMALL_GAIN:g} % throughput."
     table = _per_pair(found, ("from batch", "knee"), cells)
@@ -330,7 +334,9 @@ def _diminishing(found: Sequence[Pair]) -> Section:
 
 
 def _hypotheses(found: Sequence[Pair]) -> Section:
-    known = [pair for pair in found if _exists(pair) and not math.isnan(pair.at("mfu", -1))]
+    known = [pair for pair in found if _exists(pair) and not pair.studied and not math.isnan(pair.at("mfu", -1))]
+    if known and _ideal(known[0]) == 1:
+        return Section(key="hypotheses", title="Hypotheses", text=("Not decided: the study has one batch.",))
     points = tuple(decide(known) for decide in _HYPOTHESES) if known else ("no pair exists, fits and is known",)
     return Section(key="hypotheses", title="Hypotheses", text=(f"Decided over {len(known)} pairs.",), points=points)
 

@@ -11,6 +11,7 @@ import pytest
 from strategies import catalog
 
 from advisor.cli import main
+from advisor.inputs import RequestError
 from advisor.insight import GOAL, LOW_LATENCY, SMALL_GAIN, Pair, Study, architecture, intensity, lift, pairs
 from advisor.report.document import Document, text
 from advisor.report.insights import insights
@@ -178,3 +179,10 @@ def test_a_chip_as_studied_stands_beside_the_chip_as_built_and_wins_nothing(caps
 @pytest.mark.parametrize("width", [80, 100, 160])
 def test_no_line_is_wider_than_the_terminal(document: Document, width: int) -> None:
     assert max(map(len, text(document, width).splitlines())) <= width
+
+
+def test_one_batch_decides_no_hypothesis_and_an_unknown_size_is_an_error() -> None:
+    one_batch = Study(models=("resnet18",), hardware=("nvidia-l4",), batches=(8,), sizes={})
+    assert "one batch" in insights(one_batch, catalog(), load_rulebook()).sections[-1].text[0]
+    with pytest.raises(RequestError, match="no model asked for has a size 'nonsense'"):
+        pairs(Study(models=("resnet18",), hardware=("nvidia-l4",), batches=(1, 8), sizes={"nonsense": 5}), catalog())

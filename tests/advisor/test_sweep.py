@@ -77,7 +77,7 @@ def test_a_size_goes_to_the_models_that_have_it() -> None:
     at_128 = predict("bert-base", [L4], [1], ["fp16"], catalog=catalog())[0]
     assert bert["latency_estimate_s"] > at_128["latency_estimate_s"]
     assert resnet["latency_estimate_s"] == predict("resnet18", [L4], [1], ["fp16"], catalog=catalog())[0]["latency_estimate_s"]
-    with pytest.raises(RequestError, match="no model of the sweep has a size 'tokens'"):
+    with pytest.raises(RequestError, match="no model asked for has a size 'tokens'"):
         sweep(Sweep(models=("resnet18",), hardware=(L4,), batches=(1,), sizes={"tokens": 1}), catalog())
 
 
