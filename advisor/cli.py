@@ -21,6 +21,7 @@ from .commands import (
     claims,
     compare,
     derive,
+    doctor,
     import_hf,
     import_onnx,
     insights,
@@ -57,6 +58,7 @@ app.command("calibrate")(calibrate.command)
 app.command("accuracy")(accuracy.command)
 app.command("insights")(insights.command)
 app.command("claims")(claims.command)
+app.command("doctor")(doctor.command)
 
 importers = typer.Typer(help="Turn a model that you have into a workload spec.", add_completion=False, **_SETTINGS)
 

@@ -47,9 +47,10 @@ importers.__init__ importers.onnx.__init__ importers.onnx.wire importers.onnx.be
 importers.onnx.shapes importers.onnx.batch importers.onnx.program importers.onnx.patterns importers.onnx.writer
 importers.onnx.lines importers.onnx.groups importers.onnx.sizes importers.onnx.importer importers.onnx.summary
 importers.config importers.graphs importers.decoders importers.encoders importers.hf
+doctor report.doctor
 output options
 commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
-commands.import_hf commands.import_onnx
+commands.doctor commands.import_hf commands.import_onnx
 commands.insights commands.list_specs commands.new commands.predict commands.schema commands.show
 commands.sweep commands.validate
 cli

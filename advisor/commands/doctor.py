@@ -1,0 +1,46 @@
+"""`advise doctor`: what an installation consists of, and what is wrong with it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Final
+
+import typer
+
+from .. import inputs, output
+from ..options import Out, Specs
+
+FOUND: Final = 1
+"""Exit code where something is wrong."""
+
+
+def command(
+    specs: Specs = None,
+    form: Annotated[str, typer.Option("--format", "-f", help="text or json.", metavar="FORMAT")] = "text",
+    out: Out = None,
+) -> None:
+    """Look at the installation: versions, extras, specs, terminal.
+
+    Says where Roofwise and its specs are, whether all that it needs is there and works, whether your own spec folders are
+    valid, and what to do about what is wrong. Exit codes: 0 all is well, 1 there is a finding.
+
+    \b
+    advise doctor
+    advise doctor --specs my-specs --format json
+    """
+    from .. import doctor  # noqa: PLC0415
+    from ..report import doctor as shown  # noqa: PLC0415
+    from ..report.layout import plain  # noqa: PLC0415
+
+    form = inputs.form(form, ("text", "json"))
+    terminal = doctor.Terminal(
+        encoding=sys.stdout.encoding or "unknown", columns=output.width(), colour=output.paint(out) is not plain
+    )
+    lines = doctor.examine(specs or (), inputs.spec_directories(()), terminal)
+    version = doctor.version(doctor.DISTRIBUTION) or "not installed"
+    if form == "json":
+        output.write(output.as_json(shown.as_json(lines, version)), out)
+    else:
+        output.write(shown.text(lines, version, output.width(), output.paint(out)), out)
+    if any(line.state == "finding" for line in lines):
+        raise typer.Exit(FOUND)
