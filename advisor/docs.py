@@ -1,4 +1,4 @@
-"""Prints pages from data: rules, checks and their facts, the catalogue, the ids of findings.
+"""Prints pages from data and code: rules, checks and their facts, the catalogue, the ids of findings, the commands.
 
 `python -m advisor.docs --write` writes all; `python -m advisor.docs catalogue` prints one.
 """
@@ -18,6 +18,7 @@ from .check import Check, Checkbook, load_checks
 from .chip_facts import CHIP, FORMAT, SIZE
 from .chip_facts import TEXTS as CHECK_TEXTS
 from .facts import NUMBERS, TEXTS
+from .reference import reference_text
 from .report.layout import markdown_table
 from .rule import FAMILIES, Profile, Rule, Rulebook, load_rulebook
 
@@ -167,6 +168,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "rules": lambda: rules_text(load_rulebook(), load_checks()),
     "catalogue": lambda: catalogue_text(load()),
     "findings": findings_text,
+    "reference": reference_text,
 }
 """Page -> what prints it."""
 

@@ -30,7 +30,7 @@ MODEL_HELP: Final = "Workload: an id of `advise list workloads`, or the .json fi
 Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP, metavar="ID|FILE")]
 Hardware = Annotated[str, typer.Option(help="Chips, separated by commas: ids of `advise list hardware`.", metavar="IDS")]
 Dtypes = Annotated[
-    str | None, typer.Option("--dtype", help="Number formats, separated by commas: bf16, fp16, int8, ...", metavar="LIST")
+    str | None, typer.Option("--dtype", help="Number formats, separated by commas: bf16, fp16, int8, ...", metavar="DTYPES")
 ]
 SeqLen = Annotated[str | None, typer.Option("--seq-len", help="Tokens per sample, where the model has them.", metavar="N")]
 Sizes = Annotated[
@@ -48,7 +48,8 @@ Specs = Annotated[
     list[Path] | None,
     typer.Option(
         "--specs",
-        help="A folder with your own accelerators/, workloads/, rules/, ...; yours win over ours. Repeatable.",
+        help="A folder with your own accelerators/, workloads/, rules/, ...; yours win over ours. Repeatable; "
+        "ROOFWISE_SPECS may name more.",
         metavar="DIR",
     ),
 ]

@@ -37,7 +37,7 @@ inputs validation report.findings datasheet report.datasheet browse listing comp
 candidate
 exclusion
 recommend sweep judge insight
-contract catalogue docs formula step derive
+contract catalogue formula step derive
 report.document report.text report.markdown report.derivation report.insights report.model
 report.answer report.charts report.html
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
@@ -54,6 +54,7 @@ commands.doctor commands.import_hf commands.import_onnx
 commands.insights commands.list_specs commands.new commands.predict commands.schema commands.show
 commands.sweep commands.validate
 cli
+reference docs
 """
 FLOORS = {"engine": ENGINE.split(), "advisor": ADVISOR.split()}
 """Package -> its modules from the ground up, each line a floor; within a line the left stands before the right."""

@@ -42,11 +42,15 @@ def command(
 ) -> None:
     """Compare predictions with measurements.
 
-    Errors, how often bound and interval hold, and what the roofline says on the same points.
+    Errors, how often bound and interval hold, and what the roofline says on the same points: for those that ship, or for your
+    own, to see how far to trust an estimate before you rely on it.
 
     \b
-    advise accuracy --by hardware,runtime
-    advise accuracy --data measured.csv --plot measured.svg
+    Examples:
+      advise accuracy --by network,runtime
+      advise accuracy --data my-specs/measurements --specs my-specs --plot own.svg
+
+    Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
     from ..lab import accuracy, contract  # noqa: PLC0415
     from ..report import accuracy as shown  # noqa: PLC0415

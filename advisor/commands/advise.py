@@ -12,22 +12,29 @@ from ..options import MODEL_HELP, NOTHING_QUALIFIES, Dtypes, Out, Runtime, SeqLe
 HELP: Final = """
 Which accelerator, and which batch size, for a model under a requirement, with reasons.
 
+Give a model and its limits. The answer names a chip, a number format and a batch, says which rules decided and where the
+time goes, and lists the alternatives and what excludes the rest. Quantities carry their unit: 10ms, 75W, 5mJ, 16GB, 2000/s.
+
 \b
 Examples:
   advise --model resnet50 --latency 10ms
   advise --model bert-base --seq-len 384 --latency 20ms --throughput 2000/s
   advise --model resnet50 --latency 5ms --power 75W --profile energy-critical
-  advise --model resnet50 --latency 10ms --hardware nvidia-l4,nvidia-t4 --dtype int8
+  advise --model resnet50 --hardware nvidia-l4,nvidia-t4 --dtype int8
   advise --model resnet50 --latency 10ms --format json --out advice.json
-  advise predict --model resnet50 --hardware nvidia-l4 --batch 1,2,4,8 --format csv
-  advise derive resnet50 --hardware nvidia-l4 --batch 8
-  advise validate mychips/accelerators/mychip.json
-  advise accuracy --plot accuracy.svg
-  advise --specs mychips --model resnet50 --latency 10ms
+  advise --specs my-specs --model tiny-mlp --latency 1ms
+
+Exit codes: 0 an answer, 1 nothing qualifies, 2 the request or a spec is wrong.
 
 \b
-Quantities carry their unit: 10ms, 75W, 5mJ, 16GB, 2000/s.
-Exit codes: 0 an answer, 1 nothing qualifies, 2 the request or a spec is wrong.
+Environment:
+  ROOFWISE_SPECS  folders of your own specs, separated as in PATH
+  COLUMNS         width of the text, from 60 to 160
+  NO_COLOR        no colours, whatever it says
+
+\b
+Files: every .json file below a folder of --specs or ROOFWISE_SPECS, as in
+  my-specs/accelerators/acme-one.json, my-specs/rules/my-rules.json
 """
 
 

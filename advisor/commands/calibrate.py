@@ -16,9 +16,7 @@ from ..options import Specs, Strict, load_specs
 def command(
     measurements: Annotated[
         list[Path],
-        typer.Argument(
-            help="Measurement specs, tables (.csv, .csv.gz) of a known kind, or folders of both.", metavar="FILE..."
-        ),
+        typer.Argument(help="Measurement specs, tables (.csv, .csv.gz) of a known kind, or folders of both.", metavar="FILE"),
     ],
     hardware: Annotated[str | None, typer.Option(help="The chip, where the measurements are of several.", metavar="ID")] = None,
     specs: Specs = None,
@@ -35,10 +33,15 @@ def command(
 ) -> None:
     """Fit the constants of one chip to measurements.
 
-    From one point up; the result is a calibration spec.
+    From one point up. The result is a calibration spec: give it back with --specs, and estimates of the chip, or of your
+    framework's host, follow your measurements. The report says how far each constant may still be off and what to measure next.
+    Needs the extra lab.
 
     \b
-    advise calibrate my-measurements/ --hardware acme-one -o my-specs/calibrations/acme-one.json
+    Examples:
+      advise calibrate my-specs/measurements --specs my-specs -o acme-one.json
+
+    Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
     inputs.choice("--format", form, ("text", "json"))
     _need_scipy()

@@ -16,7 +16,7 @@ from ..options import Out, Specs, Strict, load_claims, load_specs
 def command(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files of claims; without one, the study that ships.", metavar="[FILE]..."),
+        typer.Argument(help="Files of claims; without one, the study that ships.", metavar="FILE"),
     ] = None,
     specs: Specs = None,
     strict: Strict = False,
@@ -29,8 +29,11 @@ def command(
     contradicts itself, contradicted by our bound, modelled only, not what we find.
 
     \b
-    advise claims
-    advise claims my-specs/claims/vendor-slide.json --format json
+    Examples:
+      advise claims
+      advise claims my-specs/claims/acme-slide.json --specs my-specs --format json
+
+    Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
     from ..judge import judge  # noqa: PLC0415
     from ..report import claims as shown  # noqa: PLC0415

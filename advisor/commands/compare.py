@@ -24,11 +24,15 @@ def command(
 ) -> None:
     """Compare chips side by side.
 
-    Peaks, memory, ridge points, power, price and how their estimates are calibrated; ratios are to the first chip.
+    Peaks, memory, ridge points, power, price and how their estimates are calibrated: what datasheets say, in the same units.
+    Ratios are to the first chip. Which is better for a model, `advise --hardware` says.
 
     \b
-    advise compare nvidia-l4 nvidia-t4
-    advise compare nvidia-h100-sxm nvidia-h200-sxm amd-mi300x google-tpu-v5p --differences
+    Examples:
+      advise compare nvidia-l4 nvidia-t4
+      advise compare nvidia-h100-sxm nvidia-h200-sxm amd-mi300x --differences
+
+    Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
     from .. import comparison  # noqa: PLC0415
     from ..report import comparison as report  # noqa: PLC0415

@@ -13,7 +13,7 @@ from ..options import MODEL_HELP, Out, Runtime, SeqLen, Sizes, Specs, Strict, lo
 
 
 def command(
-    model: Annotated[str, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP, metavar="ID|FILE")],
     hardware: Annotated[str, typer.Option(help="The chip: an id of `advise list hardware`.", metavar="ID")],
     dtype: Annotated[str | None, typer.Option(help="Number format; 16 bits without it.", metavar="DTYPE")] = None,
     batch: Annotated[str, typer.Option(help="Samples per pass.", metavar="N")] = "1",
@@ -28,7 +28,15 @@ def command(
 ) -> None:
     """Derive the figures of a model on a chip, step by step.
 
-    The closed forms, with their numbers substituted.
+    The closed forms, with their numbers substituted and their sources: to check an answer with a pencil, or to quote one. With
+    --latency it also solves for what the limit needs.
+
+    \b
+    Examples:
+      advise derive resnet50 --hardware nvidia-l4 --batch 8
+      advise derive resnet50 --hardware nvidia-l4 --latency 10ms --format latex
+
+    Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
     from engine.network import build  # noqa: PLC0415
     from engine.units import parse  # noqa: PLC0415

@@ -22,11 +22,14 @@ def command(
     """Look at the installation: versions, extras, specs, terminal.
 
     Says where Roofwise and its specs are, whether all that it needs is there and works, whether your own spec folders are
-    valid, and what to do about what is wrong. Exit codes: 0 all is well, 1 there is a finding.
+    valid, and what mends what is wrong: when something behaves oddly, and in a report of a fault.
 
     \b
-    advise doctor
-    advise doctor --specs my-specs --format json
+    Examples:
+      advise doctor
+      advise doctor --specs my-specs --format json
+
+    Exit codes: 0 all is well, 1 there is a finding, 2 the request is wrong.
     """
     from .. import doctor  # noqa: PLC0415
     from ..report import doctor as shown  # noqa: PLC0415

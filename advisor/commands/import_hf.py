@@ -12,7 +12,7 @@ from .. import inputs, output
 
 
 def command(
-    config: Annotated[str, typer.Argument(help="The config.json of a model, or - for standard input.", metavar="CONFIG")],
+    config: Annotated[str, typer.Argument(help="The config.json of a model, or - for standard input.", metavar="FILE")],
     phase: Annotated[
         str,
         typer.Option(
@@ -35,11 +35,15 @@ def command(
 ) -> None:
     """Turn the config.json of a Hugging Face model into a workload.
 
-    Nothing is downloaded. The summary says what was not read.
+    Decoders, mixtures of experts, encoders, vision transformers, Whisper. Nothing is downloaded. The summary says what was not
+    read. The workload is a spec as any other, to give to --model.
 
     \b
-    advise import hf Llama-3.1-8B/config.json -o my-specs/workloads/llama-3.1-8b.json
-    advise --specs my-specs --model llama-3.1-8b --seq-len 1 --size context=4096 --latency 20ms
+    Examples:
+      advise import hf config.json -o my-model.json
+      advise --model my-model.json --seq-len 1 --size context=4096 --latency 20ms
+
+    Exit codes: 0 it is imported, 2 the file is faulty or asks for what is not known.
     """
     from ..importers import hf  # noqa: PLC0415
 

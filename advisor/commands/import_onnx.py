@@ -12,7 +12,7 @@ from .. import inputs, output
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="The ONNX file. Its weights are not read.", metavar="MODEL")],
+    model: Annotated[Path, typer.Argument(help="The ONNX file. Its weights are not read.", metavar="FILE")],
     id_: Annotated[
         str | None, typer.Option("--id", help="The id of the workload; else it is made of the file's name.", metavar="ID")
     ] = None,
@@ -41,12 +41,15 @@ def command(
 ) -> None:
     """Turn an ONNX graph into a workload spec.
 
-    Only shapes and attributes count: no weights are read, nothing is run. A node that cannot be
-    imported is an error that names it; every faulty node in one run. Needs the extra import.
+    Only shapes and attributes count: no weights are read, nothing is run. A node that cannot be imported is an error that names
+    it; every faulty node in one run. Needs the extra import.
 
     \b
-    advise import onnx resnet50.onnx -o resnet50.json
-    advise --model resnet50.json --latency 10ms
+    Examples:
+      advise import onnx resnet50.onnx -o my-resnet.json
+      advise --model my-resnet.json --latency 10ms
+
+    Exit codes: 0 it is imported, 2 the file is faulty or asks for what is not known.
     """
     form = inputs.form(form, ("text", "json"))
     faults = inputs.Faults()

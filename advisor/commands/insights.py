@@ -19,7 +19,9 @@ from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_claims, l
 def command(
     models: Annotated[
         str,
-        typer.Option("--models", "--model", "-m", help="Workloads, or their .json files, separated by commas.", metavar="IDS"),
+        typer.Option(
+            "--models", "--model", "-m", help="Workloads, or their .json files, separated by commas.", metavar="IDS|FILES"
+        ),
     ],
     hardware: Annotated[
         str,
@@ -45,10 +47,14 @@ def command(
     """Study what a larger batch buys, where it ends, and why.
 
     Utilization, scaling, energy, latency, a decision matrix, which batch, the causes of the plateau, what would pass 50 %, CNN
-    against transformer, diminishing returns, hypotheses.
+    against transformer, diminishing returns, hypotheses: a report for people who choose, of any models on any chips.
 
     \b
-    advise insights --models resnet18,resnet50,bert-base --hardware nvidia-h100-sxm,google-tpu-v4 --format md --out study.md
+    Examples:
+      advise insights --models resnet18,bert-base --hardware nvidia-l4
+      advise insights -m resnet50 --hardware nvidia-l4 --format md --out study.md
+
+    Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
     from ..insight import Study  # noqa: PLC0415
     from ..report import document  # noqa: PLC0415

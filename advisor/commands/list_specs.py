@@ -13,7 +13,9 @@ from ..options import Out, Specs, Strict, load_specs
 
 
 def command(
-    what: Annotated[str, typer.Argument(help="hardware, workloads, rules, checks, profiles, calibrations or measurements.")],
+    what: Annotated[
+        str, typer.Argument(help="hardware, workloads, rules, checks, profiles, calibrations or measurements.", metavar="WHAT")
+    ],
     kind: Annotated[
         str | None,
         typer.Option(help="Only these kinds: gpu, tpu, npu, cpu, dataflow, or edge: made for the edge.", metavar="KINDS"),
@@ -22,7 +24,7 @@ def command(
     family: Annotated[str | None, typer.Option(help="Only those of these families.", metavar="NAMES")] = None,
     dtype: Annotated[
         str | None,
-        typer.Option(help="Only those with a peak in one of these number formats; the peak shown is that.", metavar="LIST"),
+        typer.Option(help="Only those with a peak in one of these number formats; the peak shown is that.", metavar="DTYPES"),
     ] = None,
     sort: Annotated[
         str | None,
@@ -42,13 +44,17 @@ def command(
 ) -> None:
     """List what the catalogue holds.
 
-    A terminal shows the columns that it has room for; md, csv and json have all. Units of json and csv are in the names.
+    The ids that other commands take, and the figures to choose by. A terminal shows the columns that it has room for; md, csv
+    and json have all, and in json and csv the unit is in the name.
 
     \b
-    advise list hardware --kind edge --sort bandwidth
-    advise list hardware --dtype int8 --vendor nvidia,amd --sort -peak --format csv
-    advise list workloads --sort -parameters
-    advise list rules --family latency
+    Examples:
+      advise list hardware --kind edge --sort bandwidth
+      advise list hardware --dtype int8 --vendor nvidia,amd --sort -peak
+      advise list rules --family latency
+      advise list profiles --format json
+
+    Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
     from .. import listing  # noqa: PLC0415
     from ..report import columns  # noqa: PLC0415

@@ -22,9 +22,12 @@ def command(
     It never overwrites a file. `advise validate` then names every place that is still to be filled.
 
     \b
-    advise new accelerator acme-one -o my-specs/accelerators/acme-one.json
-    advise new workload tiny-net
-    advise new rule J901
+    Examples:
+      advise new accelerator acme-two -o my-specs/accelerators/acme-two.json
+      advise new workload tiny-net
+      advise new rule J902
+
+    Exit codes: 0 the file is written, 2 the request is wrong or there is a file.
     """
     inputs.choice("KIND", kind, tuple(starting.STARTS))
     file = out or Path(f"{name}.json")

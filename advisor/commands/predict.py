@@ -28,10 +28,16 @@ def command(
 ) -> None:
     """Predict bound, estimate and interval, batch by batch.
 
-    One row for each chip, number format and batch; csv and json also have the causes of the time.
+    One row for each chip, number format and batch: for a table or a script that needs the figures and no advice. csv and json
+    also have the causes of the time.
 
     \b
-    advise predict --model resnet50 --hardware nvidia-h100-sxm --batch 1,2,4,8 --dtype int8 --format csv
+    Examples:
+      advise predict --model resnet50 --hardware nvidia-l4 --batch 1..64x2
+      advise predict -m bert-base --hardware nvidia-l4 --dtype int8 --format csv
+      advise predict -m resnet50 --hardware nvidia-l4 --runtime eager --batch 1,8
+
+    Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
     form = inputs.form(form, ("text", "csv", "json"))
     catalog, _, (model,) = load_models([model], specs, strict=strict)

@@ -13,16 +13,20 @@ from ..options import Out
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="A schema; without one, their names.", metavar="[NAME]")] = None,
+    name: Annotated[str | None, typer.Argument(help="A schema; without one, their names.", metavar="NAME")] = None,
     out: Out = None,
 ) -> None:
     """Print the JSON Schema of a spec or an answer.
 
-    Editors that know JSON Schema complete and check a spec whose `$schema` leads to a copy.
+    Editors that know JSON Schema complete and check a spec whose `$schema` leads to a copy. The schemas of answers are what a
+    program that reads them may rely on.
 
     \b
-    advise schema
-    advise schema accelerator -o my-specs/accelerator.schema.json
+    Examples:
+      advise schema
+      advise schema accelerator -o accelerator.schema.json
+
+    Exit codes: 0 it is printed, 2 there is no such schema.
     """
     suffix = ".schema.json"
     files = {path.name.removesuffix(suffix): path for path in sorted((data_root() / "schemas").glob(f"*{suffix}"))}

@@ -46,9 +46,13 @@ def command(
     it; a model kernel by kernel; a rule, a check, a profile, a calibration or a record of measurements.
 
     \b
-    advise show nvidia-l4
-    advise show calibrations/nvidia-l4
-    advise show bert-base --seq-len 384 --hardware nvidia-l4 --batch 8
+    Examples:
+      advise show nvidia-l4
+      advise show calibrations/nvidia-l4
+      advise show L204
+      advise show bert-base --seq-len 384 --hardware nvidia-l4 --batch 8
+
+    Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
     from .. import browse  # noqa: PLC0415
 

@@ -19,7 +19,11 @@ def command(
     models: Annotated[
         str,
         typer.Option(
-            "--model", "--models", "-m", help="Workloads, or their .json files, separated by commas; or `all`.", metavar="IDS"
+            "--model",
+            "--models",
+            "-m",
+            help="Workloads, or their .json files, separated by commas; or `all`.",
+            metavar="IDS|FILES",
         ),
     ],
     hardware: Annotated[str, typer.Option(help="Chips, separated by commas, or `all`.", metavar="IDS")] = "all",
@@ -43,12 +47,15 @@ def command(
 ) -> None:
     """Sweep models, chips, formats and batches.
 
-    One row for each point, with the Pareto front of latency, throughput and energy, the knee and the ridge batch marked. csv,
-    json and parquet also have the causes of the time.
+    One row for each point, with the Pareto front of latency, throughput and energy, the knee and the ridge batch marked: for a
+    picture of what there is before a limit is known. csv, json and parquet also have the causes of the time.
 
     \b
-    advise sweep --models resnet18,resnet50 --hardware nvidia-h100-sxm,nvidia-l4 --dtype fp16,int8 --batch 1..64x2
-    advise sweep --model bert-base --dtype bf16 --batch 1..128 --format csv --out bert.csv
+    Examples:
+      advise sweep --models resnet18,resnet50 --hardware nvidia-l4 --batch 1..64x2
+      advise sweep -m bert-base --hardware nvidia-l4 --dtype bf16 --format csv
+
+    Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
     from ..sweep import Sweep, points_of, sweep  # noqa: PLC0415
 

@@ -17,7 +17,7 @@ WARNED: Final = 1
 def command(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Spec files, folders of them, patterns such as 'specs/**/*.json'; - is stdin.", metavar="FILE..."),
+        typer.Argument(help="Spec files, folders of them, patterns such as 'specs/**/*.json'; - is stdin.", metavar="FILE"),
     ],
     form: Annotated[
         str, typer.Option("--format", "-f", help="text, json, sarif (code scanning) or github (annotations).", metavar="FORMAT")
@@ -28,13 +28,15 @@ def command(
 ) -> None:
     """Check spec files and name every fault.
 
-    Each with file, line, column, pointer and what was expected. Exit codes: 0 all are valid, 1 there are warnings and --strict,
-    2 there are errors.
+    Each with file, line, column, pointer and what was expected: as you write a spec, and in CI. Nothing is estimated.
 
     \b
-    advise validate my-specs/
-    advise validate 'my-specs/**/*.json' --format github
-    cat chip.json | advise validate - --stdin-name chip.json
+    Examples:
+      advise validate my-specs/
+      advise validate 'my-specs/**/*.json' --format github
+      advise validate my-specs/ --format sarif --out specs.sarif
+
+    Exit codes: 0 all are valid, 1 there are warnings and --strict, 2 there are errors.
     """
     from .. import browse  # noqa: PLC0415
     from ..report import findings  # noqa: PLC0415
