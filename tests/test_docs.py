@@ -16,6 +16,7 @@ from typing import get_args
 import onnx
 import pytest
 import typer
+from pages import ROOT, blocks, text_of
 
 from advisor import cli, docs, schemas
 from advisor.requirements import Requirements
@@ -24,21 +25,9 @@ from advisor.validation import validate_file
 from engine import blocks as engine_blocks
 from engine import closed_form, codegen, load, ops, predict, symbols
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+README = text_of("README.md")
+PROJECT = tomllib.loads(text_of("pyproject.toml"))["project"]
 FORMS = {form.name: form for form in codegen.FORMS}
-
-
-def text_of(path: str) -> str:
-    """Return the text of a file of the project."""
-    return (ROOT / path).read_text(encoding="utf-8")
-
-
-def blocks(text: str, info: str) -> list[str]:
-    """Return the insides of the fenced blocks with an info string."""
-    return re.findall(rf"^```{re.escape(info)}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 # README.
@@ -199,6 +188,9 @@ def reasons(section: str) -> set[str]:
 
 def test_every_dependency_has_its_reason() -> None:
     assert reasons("To run") == {name_of(requirement) for requirement in PROJECT["dependencies"]}
+    for extra, wanted in PROJECT["optional-dependencies"].items():
+        section = re.search(rf"^## (.* \(`roofwise\[{extra}\]`\))$", text_of("docs/dependencies.md"), flags=re.MULTILINE)
+        assert extra == "dev" or (section and reasons(section[1]) == set(map(name_of, wanted))), extra
     assert reasons("To develop") == {name_of(requirement) for requirement in PROJECT["optional-dependencies"]["dev"]}
 
 
@@ -206,18 +198,11 @@ def test_every_dependency_is_pinned() -> None:
     lines = [line for line in text_of("constraints.txt").splitlines() if not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line)] == []
     pinned = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in lines}
-    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    wanted = [*PROJECT["dependencies"], *(each for extra in PROJECT["optional-dependencies"].values() for each in extra)]
     assert {name_of(requirement) for requirement in wanted} - pinned == set()
 
 
 # Pages that people write.
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_link_leads_to_a_file(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
-    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
-    assert missing == []
 
 
 def test_the_changelog_has_a_section_for_what_is_not_released() -> None:
