@@ -10,14 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from engine import _compiled, symbols
-from engine.calibration import GRAPH
 from engine.catalog import Catalog
 from engine.closed_form import ClosedForm
 from engine.compiled import Breakdown, Estimate, breakdown, estimate, kernels_on
+from engine.cost import Cost
 from engine.errors import DomainError
-from engine.machine import Machine
+from engine.machine import GRAPH, Machine
 from engine.network import Network
-from engine.ops.base import Cost
 from engine.solve import RoofCurve, roof_curve
 from engine.units import render, significant
 
@@ -366,8 +365,8 @@ def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -
         "columns": cost.columns, "channels": cost.channels, "taps": cost.taps, "key_splits": cost.splits,
         "work": cost.work_done * batch,
         "operand_bytes": machine.element_bytes, "weight_bytes": machine.element_bytes, "result_bytes": machine.element_bytes,
-        "alignment": machine.tile_set.channel_alignment.si,
-        "query_tile": machine.tile_set.query_tile.si, "weights": cost.weights * read * machine.element_bytes,
+        "alignment": machine.tile_set.channel_alignment,
+        "query_tile": machine.tile_set.query_tile, "weights": cost.weights * read * machine.element_bytes,
         "activations": (cost.inputs + cost.outputs) * batch * machine.element_bytes,
         "all_weights": max(network.weights, 1.0) * machine.element_bytes,
         "flop_j": machine.flop_j * (machine.conv_factor if cost.kind == "conv" else 1.0),

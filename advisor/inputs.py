@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from engine.accelerator import Dtype, Kind
-from engine.calibration import GRAPH
 from engine.catalog import Catalog
 from engine.errors import RoofwiseError, closest
+from engine.machine import GRAPH
 from engine.network import choose_sizes
 from engine.units import parse
 

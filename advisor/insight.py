@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.accelerator import DTYPE_BYTES, Accelerator
-from engine.calibration import GRAPH
+from engine.assembly import machine
 from engine.catalog import Catalog
 from engine.compiled import CAUSES, Estimate, estimate
 from engine.errors import DomainError
-from engine.machine import Machine, machine
+from engine.machine import GRAPH, Machine
 from engine.network import Network, build
 from engine.solve import RoofCurve, roof_curve
 

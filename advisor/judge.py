@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.accelerator import DTYPE_BYTES, Accelerator
+from engine.assembly import machine
 from engine.catalog import Catalog
 from engine.compiled import estimate
 from engine.errors import RoofwiseError, unknown
 from engine.expressions import parse
-from engine.machine import Machine, machine
+from engine.machine import Machine
 from engine.network import Network, build, choose_sizes
 from engine.quantity import Quantity
 from engine.units import factor, render, significant

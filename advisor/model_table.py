@@ -11,13 +11,12 @@ import numpy as np
 
 from engine._compiled import experts_read
 from engine.accelerator import DTYPE_BYTES
-from engine.calibration import GRAPH
 from engine.checks import dimensions
 from engine.compiled import breakdown, estimate, kernels_on
 from engine.errors import DomainError
 from engine.expressions import parse
 from engine.fusion import Kernel, Node
-from engine.machine import Machine
+from engine.machine import GRAPH, Machine
 from engine.network import Network, build
 from engine.ops.base import Operator
 from engine.predict import known

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from engine.calibration import GRAPH
+from engine.machine import GRAPH
 
 
 @dataclass(frozen=True, kw_only=True)

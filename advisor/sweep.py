@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.accelerator import DTYPE_BYTES
-from engine.calibration import GRAPH
 from engine.catalog import Catalog
 from engine.compiled import estimate
 from engine.errors import DomainError
-from engine.machine import Machine
+from engine.machine import GRAPH, Machine
 from engine.network import Network, build
 from engine.predict import row
 from engine.solve import roof_curve

@@ -70,7 +70,27 @@ const forms = {
     const x4 = x2*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)/units;
     const x5 = tile_columns*tile_rows;
     const x6 = units*Math.ceil((1/64)*alignment*taps*Math.ceil(channels/alignment)/split);
-    return (derating*Math.min(1, 2000*channels*groups*taps*x0*x1) + 1)*((wave_sharing*Math.max(1, x4) + (1 - wave_sharing)*Math.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + Math.max(128*x0*x5*x6/sustained, 64*x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))) + (split > 1 ? split_cost + 4*x1*x2*x3 : 0));
+    return (derating*Math.min(1, 2000*channels*groups*taps*x0*x1) + 1)*((split_cost + 4*x1*x2*x3)*(split > 1 ? 1 : 0) + (wave_sharing*Math.max(1, x4) + (1 - wave_sharing)*Math.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + Math.max(128*x0*x5*x6/sustained, 64*x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))));
+  },
+  // The same before the clock drops, which is the same for all tile shapes and splits. [s]
+  tile_option_s({ alignment, bandwidth, cache_ratio, channels, columns, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, split, split_cost, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
+    const x0 = groups*split;
+    const x1 = 1/(bandwidth*cache_ratio);
+    const x2 = x0*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)/units;
+    const x3 = tile_columns*tile_rows;
+    const x4 = units*Math.ceil((1/64)*alignment*taps*Math.ceil(channels/alignment)/split);
+    return (wave_sharing*Math.max(1, x2) + (1 - wave_sharing)*Math.ceil(x2))*(result_bytes*tile_drain*units*x1*x3 + wave_fill + Math.max(128*x3*x4/(peak*sustained), 64*x4*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))) + (4*columns*rows*x0*x1 + split_cost)*(split > 1 ? 1 : 0);
+  },
+  // The same where the contraction is not split. [s]
+  whole_tile_s({ alignment, bandwidth, cache_ratio, channels, columns, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
+    const x0 = groups*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)/units;
+    const x1 = tile_columns*tile_rows;
+    const x2 = units*Math.ceil((1/64)*alignment*taps*Math.ceil(channels/alignment));
+    return (wave_sharing*Math.max(1, x0) + (1 - wave_sharing)*Math.ceil(x0))*(wave_fill + Math.max(128*x1*x2/(peak*sustained), 64*x2*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*x1/(bandwidth*cache_ratio));
+  },
+  // What a long product takes longer, since the clock drops under it. [1]
+  derated({ channels, columns, derating, groups, peak, rows, taps }) {
+    return derating*Math.min(1, 2000*channels*columns*groups*rows*taps/peak) + 1;
   },
   // The same at the peak, padded to whole tiles only. [s]
   tiled_padded_s({ alignment, channels, columns, groups, peak, rows, split, taps, tile_columns, tile_rows }) {

@@ -1,5 +1,6 @@
 """The closed forms as numpy code, printed by `python -m engine.codegen`; edit the symbols instead."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,30 @@ def tiled_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, 
     x4 = x2*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
     x5 = tile_columns*tile_rows
     x6 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)
-    return (derating*np.minimum(1.0, 2000.0*channels*groups*taps*x0*x1) + 1.0)*((wave_sharing*np.maximum(1.0, x4) + (1.0 - wave_sharing)*np.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + np.maximum(128.0*x0*x5*x6/sustained, 64.0*x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))) + np.where((split > 1.0), split_cost + 4.0*x1*x2*x3, 0.0))
+    return (derating*np.minimum(1.0, 2000.0*channels*groups*taps*x0*x1) + 1.0)*((split_cost + 4.0*x1*x2*x3)*np.where((split > 1.0), 1.0, 0.0) + (wave_sharing*np.maximum(1.0, x4) + (1.0 - wave_sharing)*np.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + np.maximum(128.0*x0*x5*x6/sustained, 64.0*x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))))
+
+
+def tile_option_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
+    """The same before the clock drops, which is the same for all tile shapes and splits. [s]"""
+    x0 = groups*split
+    x1 = 1.0/(bandwidth*cache_ratio)
+    x2 = x0*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
+    x3 = tile_columns*tile_rows
+    x4 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)
+    return (wave_sharing*np.maximum(1.0, x2) + (1.0 - wave_sharing)*np.ceil(x2))*(result_bytes*tile_drain*units*x1*x3 + wave_fill + np.maximum(128.0*x3*x4/(peak*sustained), 64.0*x4*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))) + (4.0*columns*rows*x0*x1 + split_cost)*np.where((split > 1.0), 1.0, 0.0)
+
+
+def whole_tile_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
+    """The same where the contraction is not split. [s]"""
+    x0 = groups*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
+    x1 = tile_columns*tile_rows
+    x2 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment))
+    return (wave_sharing*np.maximum(1.0, x0) + (1.0 - wave_sharing)*np.ceil(x0))*(wave_fill + np.maximum(128.0*x1*x2/(peak*sustained), 64.0*x2*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*x1/(bandwidth*cache_ratio))
+
+
+def derated(*, channels: Any, columns: Any, derating: Any, groups: Any, peak: Any, rows: Any, taps: Any) -> Any:
+    """What a long product takes longer, since the clock drops under it. [1]"""
+    return derating*np.minimum(1.0, 2000.0*channels*columns*groups*rows*taps/peak) + 1.0
 
 
 def tiled_padded_s(*, alignment: Any, channels: Any, columns: Any, groups: Any, peak: Any, rows: Any, split: Any, taps: Any, tile_columns: Any, tile_rows: Any) -> Any:
@@ -252,3 +276,49 @@ def energy_lower_bound_j(*, bandwidth: Any, byte_j: Any, floor_w: Any, flop_j: A
 def quantize_s(*, bandwidth: Any, channels: Any, operand_bytes: Any, quantize_share: Any, rows: Any, source_bytes: Any) -> Any:
     """Reading activations as they are and writing them in the narrow type, as a kernel of its own. [s]"""
     return channels*rows*(operand_bytes + source_bytes)/(bandwidth*quantize_share)
+
+
+def tile_option_s_staged(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Callable[..., Any]:
+    """The function of groups, rows alone: The same before the clock drops, which is the same for all tile shapes and splits. [s]"""
+    y0 = np.where((split > 1.0), 1.0, 0.0)
+    y1 = 1.0/(bandwidth*cache_ratio)
+    y2 = tile_columns*tile_rows
+    y3 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)
+    y4 = result_bytes*tile_drain*units*y1*y2 + wave_fill + np.maximum(128.0*y2*y3/(peak*sustained), 64.0*y3*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))
+    z0 = split_cost*y0
+    z1 = 4.0*columns*split*y0*y1
+    z2 = wave_sharing*y4
+    z3 = split*np.ceil(columns/tile_columns)
+    z4 = y4*(1.0 - wave_sharing)
+
+    def tile_option_s(*, groups: Any, rows: Any) -> Any:
+        x0 = groups*z3*np.ceil(rows/tile_rows)/units
+        return groups*rows*z1 + z0 + z2*np.maximum(1.0, x0) + z4*np.ceil(x0)
+
+    return tile_option_s
+
+
+def whole_tile_s_staged(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Callable[..., Any]:
+    """The function of groups, rows alone: The same where the contraction is not split. [s]"""
+    y0 = tile_columns*tile_rows
+    y1 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment))
+    y2 = wave_fill + np.maximum(128.0*y0*y1/(peak*sustained), 64.0*y1*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*y0/(bandwidth*cache_ratio)
+    z0 = wave_sharing*y2
+    z1 = np.ceil(columns/tile_columns)
+    z2 = y2*(1.0 - wave_sharing)
+
+    def whole_tile_s(*, groups: Any, rows: Any) -> Any:
+        x0 = groups*z1*np.ceil(rows/tile_rows)/units
+        return z0*np.maximum(1.0, x0) + z2*np.ceil(x0)
+
+    return whole_tile_s
+
+
+def derated_staged(*, channels: Any, columns: Any, derating: Any, peak: Any, taps: Any) -> Callable[..., Any]:
+    """The function of groups, rows alone: What a long product takes longer, since the clock drops under it. [1]"""
+    z0 = 2000.0*channels*columns*taps/peak
+
+    def derated(*, groups: Any, rows: Any) -> Any:
+        return derating*np.minimum(1.0, groups*rows*z0) + 1.0
+
+    return derated

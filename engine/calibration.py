@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from .accelerator import Accelerator, Dtype, Kind
+from .machine import GRAPH
 from .quantity import (
     ByteEnergy,
     Count,
@@ -47,8 +48,6 @@ Format = Dtype | Literal["fp8_block", "int8_weights"]
 """A number format, or a recipe of formats: fp8 with a scale for each block, 8-bit weights with 16-bit activations."""
 
 SIXTEEN_BITS: Final = ("bf16", "fp16")
-GRAPH: Final = "graph"
-"""The runtime that everybody has: fused kernels launched from a graph, as TensorRT runs them."""
 
 _PARTS: Final = ("form", "tile_set", "network", "energy", "interval", "workspace")
 Names = Annotated[tuple[Identifier, ...], Tuple]

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from .accelerator import Accelerator
-from .calibration import GRAPH, Calibration, Resolved, resolve
+from .assembly import machine
+from .calibration import Calibration, Resolved, resolve
 from .checks import check
 from .documents import MAX_FAULTS, Document, capped, read_file, validate
 from .errors import Fault, SpecError, UnknownNameError, unknown
 from .folders import Layer, LeftOut, check_directories, left_out, our_layer, unknown_kinds, user_layer
 from .kinds import FOLDERS
-from .machine import Machine, machine
+from .machine import GRAPH, Machine
 from .measurement import Measurement
 from .quantity import Model
 from .single import KernelMachine, kernel_machine

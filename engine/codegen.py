@@ -7,6 +7,8 @@ in a report that a browser recomputes. A test prints both again and compares the
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +27,16 @@ FORMS: Final[tuple[ClosedForm, ...]] = (
     *quantization.FORMS,
 )
 
+STAGED: Final[dict[str, tuple[str, ...]]] = {
+    "tile_option_s": ("groups", "rows"),
+    "whole_tile_s": ("groups", "rows"),
+    "derated": ("groups", "rows"),
+}
+"""Form that is evaluated for many batches -> its symbols that change with the batch; the rest is worked out once."""
+
 _HEADER: Final = '''"""The closed forms as numpy code, printed by `python -m engine.codegen`; edit the symbols instead."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -97,6 +107,76 @@ def function_text(form: ClosedForm) -> str:
     )
 
 
+def staged_text(form: ClosedForm, late: Sequence[str]) -> str:
+    """Return a form as the text of a function of all symbols but the late ones, which returns the function of those."""
+    printer = _NumpyPrinter({"fully_qualified_modules": False})
+    counted = frozenset(rounded.args[0] for rounded in form.expression.atoms(sp.ceiling, sp.floor))
+    stages = _Stages(tuple(symbol for symbol in form.symbols if symbol.name in late), counted)
+    rest = stages.rest(form.expression)
+    early = sorted({str(s.name) for part in stages.parts for s in part.free_symbols} | stages.kept)
+    shared, parts = sp.cse(list(stages.parts), symbols=sp.numbered_symbols("y"), order="canonical")
+    named = [(str(symbol), part) for symbol, part in zip(stages.parts.values(), parts, strict=True)]
+    lines = [f"    {name} = {printer.doprint(value)}" for name, value in [*shared, *named]]
+    inner, (result,) = sp.cse(rest, order="canonical")
+    return "\n".join(
+        [
+            f"def {form.name}_staged(*, {', '.join(f'{name}: Any' for name in early)}) -> Callable[..., Any]:",
+            f'    """The function of {", ".join(late)} alone: {form.doc} [{form.unit}]"""',
+            *lines,
+            "",
+            f"    def {form.name}(*, {', '.join(f'{name}: Any' for name in late)}) -> Any:",
+            *(f"        {name} = {printer.doprint(value)}" for name, value in inner),
+            f"        return {printer.doprint(result)}",
+            "",
+            f"    return {form.name}",
+        ]
+    )
+
+
+@dataclass
+class _Stages:
+    """Takes the largest parts out of an expression that are free of the late symbols, each under a name.
+
+    In what is `counted`, the arguments of ceilings and floors, divisors stay divisors: a product with a rounded reciprocal may
+    pass a whole number.
+    """
+
+    late: tuple[sp.Symbol, ...]
+    counted: frozenset[sp.Expr]
+    parts: dict[sp.Expr, sp.Symbol] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+
+    def rest(self, expression: sp.Expr, *, exact: bool = False) -> sp.Expr:
+        """Return the expression with names for the parts that were taken out; `exact` where it is counted in wholes."""
+        if not self._late(expression):
+            return self._named(expression)
+        if not expression.args:
+            return expression
+        exact |= expression in self.counted
+        if not isinstance(expression, (sp.Add, sp.Mul)):
+            return expression.func(*(self.rest(part, exact=exact) for part in expression.args), evaluate=False)
+        early = [part for part in expression.args if not self._late(part)]
+        late = [part for part in expression.args if self._late(part)]
+        if early and not exact and isinstance(expression, sp.Mul) and len(late) == 1 and late[0].is_Add:
+            return self.rest(sp.Add(*(sp.Mul(*early, part) for part in late[0].args)))
+        under = [part for part in early if exact and expression.is_Mul and part.as_base_exp()[1].is_negative]
+        over = [part for part in early if part not in under]
+        named = [self._named(expression.func(*over))] if over else []
+        named += [sp.Pow(self._named(1 / sp.Mul(*under)), -1, evaluate=False)] if under else []
+        return expression.func(*named, *(self.rest(part, exact=exact) for part in late), evaluate=False)
+
+    def _late(self, expression: sp.Expr) -> bool:
+        return bool(expression.has_free(*self.late))
+
+    def _named(self, part: sp.Expr) -> sp.Expr:
+        if part.is_Number:
+            return part
+        if part.is_Symbol:
+            self.kept.add(str(part.name))
+            return part
+        return self.parts.setdefault(part, sp.Symbol(f"z{len(self.parts)}", real=True))
+
+
 def javascript_function(form: ClosedForm) -> str:
     """Return a form as the text of a JavaScript function of an object with its symbols."""
     printer = _JavascriptPrinter()
@@ -115,7 +195,8 @@ def javascript_text() -> str:
 
 def module_text() -> str:
     """Return the whole text of `engine/_compiled.py`."""
-    return _HEADER + "".join(f"\n\n{function_text(form)}\n" for form in FORMS)
+    staged = [staged_text(form, STAGED[form.name]) for form in FORMS if form.name in STAGED]
+    return _HEADER + "".join(f"\n\n{text}\n" for text in [*map(function_text, FORMS), *staged])
 
 
 if __name__ == "__main__":

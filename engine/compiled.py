@@ -6,22 +6,23 @@ publishes, or what follows from one; it is never taken for 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _compiled as forms
-from .calibration import TileSet
-from .machine import Machine
-from .network import Network
-from .ops.base import Cost
+from .cost import Cost
+from .machine import Machine, Tiles
+from .totals import Totals
 
 Array = npt.NDArray[np.float64]
 
-PIECE: Final = 1 << 14
+PIECE: Final = 1 << 13
 """So many numbers at a time are faster than more, since they and what comes of them stay in a core's cache."""
 CAUSES: Final = (
     "arithmetic",
@@ -37,17 +38,49 @@ CAUSES: Final = (
 """The rungs of the ladder, from the speed of light to the estimate; each switches one cause on."""
 
 
-class _Table:
+class Table:
     """Records as columns: attribute `x` is the array of all records' x, shaped to broadcast along one axis."""
 
-    def __init__(self, records: Sequence[Any], shape: tuple[int, ...]) -> None:
-        for field in fields(records[0]):
-            column = [getattr(record, field.name) for record in records]
-            if isinstance(column[0], (float, int)):
-                setattr(self, field.name, np.array(column, dtype=float).reshape(shape))
+    def __init__(self, columns: Mapping[str, Array], shape: tuple[int, ...]) -> None:
+        self._columns = columns
+        self._shape = shape
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(name)
+        if name not in self._columns:
+            raise AttributeError(name)
+        values = self._columns[name].reshape(self._shape)
+        setattr(self, name, values)
+        return values
+
+    def shaped(self, *shape: int) -> Table:
+        """Return the same records along another axis."""
+        return Table(self._columns, shape)
+
+    def __len__(self) -> int:
+        """Return how many records there are."""
+        return max(values.size for values in self._columns.values())
+
+    def matrix(self) -> Array:
+        """Return all numbers, a row for each record."""
+        size = len(self)
+        return np.column_stack([np.broadcast_to(values, (size,)) for values in self._columns.values()])
+
+    def take(self, rows: Any) -> Table:
+        """Return the table of some of the records; a column of one value for all stays as it is."""
+        return Table({name: v[rows] if v.size > 1 else v for name, v in self._columns.items()}, self._shape)
+
+
+def columns_of(records: Sequence[Any]) -> dict[str, Array]:
+    """Return the numbers of records of one class by field: arrays of shape (records,)."""
+    kind: Any = type(records[0])
+    names = _numbers(kind)
+    values = np.array(list(map(attrgetter(*names), records)), dtype=float)
+    return dict(zip(names, np.ascontiguousarray(values.T), strict=True))
+
+
+@cache
+def _numbers(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.type in ("float", "int", "bool"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,44 +104,129 @@ class Estimate:
     ladder_s: Mapping[str, Array]
 
 
-def estimate(network: Network, machines: Sequence[Machine], batches: npt.ArrayLike) -> Estimate:
+FIGURES: Final = tuple(f.name for f in fields(Estimate) if f.name not in ("batch", "ladder_s"))
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a machine runs a network: machines of one form are evaluated together."""
+
+    form: str
+    tiles: Tiles
+    fused: bool
+
+
+def form_of(machine: Machine) -> Form:
+    """Return the form of a machine."""
+    return Form(machine.form, machine.tile_set, machine.fused)
+
+
+def estimate(network: Totals, machines: Sequence[Machine], batches: npt.ArrayLike, *, ladder: bool = True) -> Estimate:
     """Return bound, estimate, interval, energy, utilization, memory and ladder for every machine and batch.
 
-    `batches` has shape (b,) for all machines or (c, b). Form: docs/model.md, "A whole network".
+    `batches` has shape (b,) for all machines or (c, b). Without `ladder` there is none, in less time. The figures of a machine
+    at a batch do not depend on what is asked beside them, to the last bit. Form: docs/model.md, "A whole network".
     """
-    grid = np.broadcast_to(np.asarray(batches, dtype=float), (len(machines), np.shape(batches)[-1]))
-    rows: dict[str, Array] = {name: np.full(grid.shape, np.nan) for name in _COLUMNS}
-    with np.errstate(all="ignore"):
-        for form in dict.fromkeys((m.form, m.tile_set, m.fused) for m in machines):
-            chosen = [index for index, m in enumerate(machines) if (m.form, m.tile_set, m.fused) == form]
-            first, same = _different(machines, grid, chosen)
-            part = _evaluate(network, [machines[index] for index in first], grid[first])
-            for name, values in part.items():
-                rows[name][chosen] = values[same]
-    ladder = {cause: rows.pop(cause) for cause in CAUSES}
-    return Estimate(batch=grid, ladder_s=ladder, **rows)
+    given = np.atleast_1d(np.asarray(batches, dtype=float))
+    grid = np.broadcast_to(given, (len(machines), given.shape[-1]))
+    rows: dict[str, Array] = {name: np.full(grid.shape, np.nan) for name in (*FIGURES, *(CAUSES if ladder else ()))}
+    forms_of = [form_of(machine) for machine in machines]
+    for form in dict.fromkeys(forms_of):
+        chosen = [index for index, other in enumerate(forms_of) if other == form]
+        table = Table(columns_of([machines[index] for index in chosen]), (-1, 1))
+        first, same = _different(table, None if given.ndim == 1 else grid[chosen])
+        own = given if given.ndim == 1 else grid[chosen][first]
+        for name, values in evaluate(network, form, table.take(first), own, ladder=ladder).items():
+            rows[name][chosen] = values[same]
+    causes = {cause: rows.pop(cause) for cause in CAUSES} if ladder else {}
+    return Estimate(batch=grid, ladder_s=causes, **rows)
 
 
-def _different(machines: Sequence[Machine], grid: Array, chosen: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Return the machines that differ in a number or a batch, and for each of the chosen which of them it equals.
+def _different(machines: Table, grid: Array | None) -> tuple[list[int], list[int]]:
+    """Return the machines that differ in a number or a batch, and for each machine which of them it equals.
 
     Formats of one width are often one machine: bf16 and fp16 on most chips.
     """
-    numbers = [f.name for f in fields(Machine) if isinstance(getattr(machines[chosen[0]], f.name), float)]
+    figures = machines.matrix() if grid is None else np.hstack([machines.matrix(), grid])
     places: dict[bytes, int] = {}
-    first: list[int] = []
-    same = []
-    for index in chosen:
-        figures = np.array([getattr(machines[index], name) for name in numbers], dtype=float)
-        key = figures.tobytes() + grid[index].tobytes()
-        if key not in places:
-            places[key] = len(first)
-            first.append(index)
-        same.append(places[key])
+    same = [places.setdefault(row.tobytes(), len(places)) for row in figures]
+    first = [same.index(place) for place in range(len(places))]
     return first, same
 
 
-_COLUMNS: Final = (*(f.name for f in fields(Estimate) if f.name not in ("batch", "ladder_s")), *CAUSES)
+def evaluate(network: Totals, form: Form, machines: Table, batches: Array, *, ladder: bool) -> dict[str, Array]:
+    """Return figures and, if asked for, rungs of machines of one form: arrays of shape (machines, batches).
+
+    `machines` has shape (machines, 1), `batches` (b,) or (machines, b). Many points are taken in pieces, so that memory does
+    not grow with them but for the result.
+    """
+    shape = (len(machines), batches.shape[-1])
+    kernels = _Kernels.of(network, form)
+    found: dict[str, Array] = {}
+    with np.errstate(all="ignore"):
+        for part in _parts_of(shape):
+            batch = batches[np.newaxis, part[1]] if batches.ndim == 1 else batches[part]
+            for name, values in _evaluate(network, kernels, form, machines.take(part[0]), batch, ladder=ladder).items():
+                found.setdefault(name, np.empty(shape))[part] = values
+    return found
+
+
+def _parts_of(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Yield parts of a grid of machines and batches with about PIECE points each."""
+    down, across = shape
+    columns = -(-across // PIECE)
+    rows = -(-down * min(across, PIECE) // PIECE)
+    for row in range(rows):
+        for column in range(columns):
+            yield _share(down, row, rows), _share(across, column, columns)
+
+
+def _share(size: int, index: int, parts: int) -> slice:
+    return slice(size * index // parts, size * (index + 1) // parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kernels:
+    """The different kernels of a network as a machine launches them, with how often each runs."""
+
+    kernels: tuple[Cost, ...]
+    table: Table
+    counts: tuple[int, ...]
+    all_weights: float
+    products: npt.NDArray[np.intp]
+    attention: npt.NDArray[np.intp]
+    others: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, network: Totals, form: Form) -> _Kernels:
+        """Return the kernels of a network on machines of a form."""
+        kernels, counts = zip(*_launched(network, form), strict=True)
+        kinds = np.array([kernel.kind for kernel in kernels])
+        products, attention = np.isin(kinds, ("gemm", "conv")), kinds == "attention"
+        columns = columns_of(kernels) | {"conv": (kinds == "conv").astype(float)}
+        return cls(
+            kernels=kernels, table=Table(columns, (-1, 1, 1)), counts=counts,
+            all_weights=max(float(sum(c * k.weights for k, c in zip(kernels, counts, strict=True))), 1.0),
+            products=np.flatnonzero(products), attention=np.flatnonzero(attention),
+            others=np.flatnonzero(~products & ~attention),
+        )  # fmt: skip
+
+    def pieces(self, points: int) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
+        """Yield the kernels of each kind, so many at a time that their numbers stay in a core's cache."""
+        step = max(1, PIECE // max(points, 1))
+        for kind in ("products", "attention", "others"):
+            places = getattr(self, kind)
+            for start in range(0, places.size, step):
+                yield kind, places[start : start + step]
+
+
+def _launched(network: Totals, form: Form) -> tuple[tuple[Cost, int], ...]:
+    return network.unique_kernels if form.fused else network.unique_unfused
+
+
+def kernels_on(network: Totals, machine: Machine) -> tuple[tuple[Cost, int], ...]:
+    """Return each different kernel of a network as a machine's runtime launches it, with how often it does."""
+    return _launched(network, form_of(machine))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,65 +246,57 @@ class Breakdown:
         return np.asarray((self.count * values).sum(axis=0), dtype=float)
 
 
-def kernels_on(network: Network, machine: Machine) -> tuple[tuple[Cost, int], ...]:
-    """Return each different kernel of a network as a machine's runtime launches it, with how often it does."""
-    return network.unique_kernels if machine.fused else network.unique_unfused
-
-
-def breakdown(network: Network, machines: Sequence[Machine], batch: Array) -> Breakdown:
+def breakdown(network: Totals, machines: Sequence[Machine], batch: Array) -> Breakdown:
     """Return the parts of the estimate, kernel by kernel, in the order of `kernels_on(network, machines[0])`.
 
     The machines must be of one form, tile set and way of running kernels; `batch` has shape (machines, batches).
     """
-    kernels, counts = zip(*kernels_on(network, machines[0]), strict=True)
-    k, m, b = _Table(kernels, (-1, 1, 1)), _Table(machines, (1, -1, 1)), batch[np.newaxis]
-    count = np.array(counts, dtype=float).reshape(-1, 1, 1)
-    traffic, memory_s = _memory(k, count, m, b)
-    compute = _compute(kernels, machines[0], k, m, b)
-    flop_j = m.flop_j * np.where(_is(kernels, "conv"), m.conv_factor, 1.0)
+    form = form_of(machines[0])
+    kernels, m = _Kernels.of(network, form), Table(columns_of(machines), (1, -1, 1))
+    shape = (len(kernels.counts), *batch.shape)
+    found = {name: np.empty(shape) for name in _PARTS}
+    with np.errstate(all="ignore"):
+        for kind, chosen in kernels.pieces(batch.size):
+            for name, values in _parts(kind, kernels, chosen, form, m, batch[np.newaxis], ladder=True).items():
+                found[name][chosen] = values
     return Breakdown(
-        count=count,
-        traffic=traffic,
-        compute=compute,
-        launch_s=m.launch * np.ones_like(memory_s),
-        memory_s=memory_s,
-        seconds=forms.kernel_s(launch=m.launch, compute_s=compute["full"], memory_s=memory_s, overlap_loss=m.overlap_loss),
-        energy_j=forms.dynamic_energy_j(work=k.work_done * b, flop_j=flop_j, traffic=traffic, byte_j=m.byte_j),
-    )
+        count=np.array(kernels.counts, dtype=float).reshape(-1, 1, 1), traffic=found["traffic"],
+        compute={name: found[name] for name in _ARITHMETIC}, launch_s=np.broadcast_to(m.launch, shape),
+        memory_s=found["memory_s"], seconds=found["seconds"], energy_j=found["energy_j"],
+    )  # fmt: skip
 
 
-def _evaluate(network: Network, machines: Sequence[Machine], batch: Array) -> dict[str, Array]:
-    parts = breakdown(network, machines, batch)
-    flat = _Table(machines, (-1, 1))
-    bound = _bound(network, flat, batch)
-    energy = flat.energy_factor * parts.total(parts.energy_j)
-    power_s = forms.power_limit_s(dynamic_j=energy, idle_w=flat.idle_w, tdp_w=flat.tdp_w)
-    sequence_s = flat.time_factor * parts.total(parts.seconds)
-    limited = forms.power_limited_s(sequence_s=sequence_s, power_s=power_s, sharpness=flat.power_exponent)
-    host_s = flat.host * network.launches * np.ones_like(limited)
-    hosted = np.where(host_s > 0, forms.host_limited_s(device_s=limited, host_s=host_s, sharpness=flat.host_sharpness), limited)
-    ladder = _ladder(parts, _Table(machines, (1, -1, 1)))
-    ladder["dispatch"] = np.maximum(ladder["dispatch"], host_s)
-    ladder |= {"sustained": np.maximum(sequence_s, host_s), "power_cap": hosted, "bound_clamp": bound}
-    latency = np.maximum(hosted, bound)
-    launches_s = np.minimum(latency, np.maximum(flat.time_factor * parts.total(parts.launch_s), host_s))
-    return _results(network, flat, batch, bound, energy, latency, launches_s) | _climb(ladder, latency)
+_ARITHMETIC: Final = ("plain", "padded", "waves", "full")
+"""The arithmetic of a kernel: at the peak, padded, in whole waves, and as sustained."""
+_PARTS: Final = ("traffic", "memory_s", "seconds", "energy_j", *_ARITHMETIC)
 
 
-def _memory(k: Any, count: Array, m: Any, b: Array) -> tuple[Any, Any]:
-    """Return each kernel's bytes from main memory, and the time of all its bytes."""
-    activations = (k.inputs + k.outputs) * b * m.element_bytes
-    weights = k.weights * _read(k, b) * m.element_bytes
-    all_weights = np.maximum((k.weights * count).sum(), 1.0) * m.element_bytes
+def _parts(
+    kind: str, kernels: _Kernels, chosen: npt.NDArray[np.intp], form: Form, m: Table, b: Array, *, ladder: bool
+) -> dict[str, Array]:
+    """Return what some kernels of one kind take: arrays of shape (kernels, machines, batches)."""
+    k = kernels.table.take(chosen)
+    read = _read(k, b)
+    activations, weights = (k.inputs + k.outputs) * b * m.element_bytes, k.weights * read * m.element_bytes
+    all_weights = kernels.all_weights * m.element_bytes
     traffic = forms.network_traffic(activations=activations, weights=weights, all_weights=all_weights, cache=m.cache)
-    seconds = forms.traffic_s(
+    memory_s = forms.traffic_s(
         activations=activations, weights=weights, traffic=traffic, bandwidth=m.bandwidth,
         bandwidth_share=m.bandwidth_share, cache_ratio=m.cache_ratio,
     )  # fmt: skip
-    return traffic, seconds
+    work = k.work_done * b
+    compute = _COMPUTE[kind](k, read, form, m, b, work, ladder)
+    return compute | {
+        "traffic": traffic,
+        "memory_s": memory_s,
+        "seconds": forms.kernel_s(launch=m.launch, compute_s=compute["full"], memory_s=memory_s, overlap_loss=m.overlap_loss),
+        "energy_j": forms.dynamic_energy_j(
+            work=work, flop_j=m.flop_j * np.where(k.conv > 0, m.conv_factor, 1.0), traffic=traffic, byte_j=m.byte_j
+        ),
+    }
 
 
-def _read(k: Any, b: Array) -> Array:
+def _read(k: Table, b: Array) -> Array:
     """Return the share of each kernel's weights that a pass reads: all, but for experts."""
     if (k.routed == 1).all():
         return np.ones((1, 1, 1))
@@ -194,98 +304,154 @@ def _read(k: Any, b: Array) -> Array:
     return read
 
 
-def _is(kernels: Sequence[Cost], *kinds: str) -> npt.NDArray[np.bool_]:
-    return np.array([kernel.kind in kinds for kernel in kernels]).reshape(-1, 1, 1)
-
-
-def _compute(kernels: Sequence[Cost], kind: Machine, k: Any, m: Any, b: Array) -> dict[str, Array]:
-    """Return the time of each kernel's arithmetic: `plain` at the peak, `padded`, in whole `waves`, and `full` as sustained."""
-    work = k.work_done * b
-    plain = work / m.peak
-    products, attention = _is(kernels, "gemm", "conv"), _is(kernels, "attention")
-    other = {"padded": plain, "waves": plain, "full": forms.plain_s(work=work, peak=m.peak, sustained=m.sustained)}
-    if kind.form == "roof":
-        other["full"] = plain / np.where(attention, m.attention, m.sustained)
-        return {"plain": plain} | other
-    size = {
-        "rows": k.rows * np.where(k.shared > 0, b / _read(k, b), 1.0),
-        "groups": k.groups * np.where(k.shared > 0, _read(k, b), b),
+def _size(k: Table, read: Array, m: Table, b: Array) -> dict[str, Any]:
+    """Return the sizes of products: the batch lengthens their rows where samples share weights, else it multiplies them."""
+    return {
+        "rows": k.rows * np.where(k.shared > 0, b / read, 1.0) if (k.shared > 0).any() else k.rows,
+        "groups": k.groups * np.where(k.shared > 0, read, b) if not (k.shared > 0).all() else k.groups * read,
         "columns": k.columns, "channels": k.channels, "taps": k.taps, "peak": m.peak,
     }  # fmt: skip
-    found = {name: np.array(np.broadcast_to(values, plain.shape)) for name, values in other.items()}
-    for chosen in _pieces(products, plain[0].size):
-        part = {name: _rows(values, chosen) for name, values in size.items()}
-        product = _tiled(part, kind.tile_set, m) if kind.form == "tiled" else _systolic(part, m)
-        for name, values in product.items():
-            found[name][chosen] = values
-    if (chosen := np.flatnonzero(attention)).size:
-        part = {name: _rows(values, chosen) for name, values in (size | {"key_splits": k.splits}).items()}
-        for name, values in _attention(part, kind, m, plain[chosen] * m.peak).items():
-            found[name][chosen] = values
-    return {"plain": plain} | found
 
 
-def _pieces(which: npt.NDArray[np.bool_], each: int) -> Iterator[npt.NDArray[np.intp]]:
-    """Yield the kernels of a kind, so many at a time that their numbers, `each` a kernel, stay in a core's cache."""
-    places = np.flatnonzero(which)
-    step = max(1, PIECE // max(each, 1))
-    for start in range(0, places.size, step):
-        yield places[start : start + step]
+def _products(k: Table, read: Array, form: Form, m: Table, b: Array, work: Array, ladder: bool) -> dict[str, Array]:
+    size = _size(k, read, m, b)
+    if form.form == "roof":
+        return _others(k, read, form, m, b, work, ladder)
+    plain = {"plain": work / m.peak} if ladder else {}
+    return plain | (_tiled(size, form.tiles, m, ladder) if form.form == "tiled" else _systolic(size, m, ladder))
 
 
-def _rows(values: Any, chosen: npt.NDArray[np.intp]) -> Any:
-    """Return the values of some kernels; what is the same for all stays as it is."""
-    return values[chosen] if np.ndim(values) and np.shape(values)[0] > 1 else values
-
-
-def _tiled(size: Mapping[str, Any], tile_set: TileSet, m: Any) -> dict[str, Array]:
+def _tiled(size: Mapping[str, Any], tiles: Tiles, m: Table, ladder: bool) -> dict[str, Array]:
     """Return the arithmetic of products with the best tile and split of the set."""
-    size = {**size, "alignment": tile_set.channel_alignment.si}
-    shape = np.broadcast_shapes(size["rows"].shape, size["groups"].shape, m.peak.shape, size["columns"].shape)
-    best = np.full(shape, np.inf)
-    choice = np.zeros(shape, dtype=np.int16)
-    options = [(tile, split) for tile in tile_set.tiles for split in tile_set.splits]
-    for index, ((tile_rows, tile_columns), split) in enumerate(options):
-        seconds = forms.tiled_s(
-            **size, tile_rows=float(tile_rows), tile_columns=float(tile_columns), split=float(split), units=m.units,
-            bandwidth=m.bandwidth, cache_ratio=m.cache_ratio, derating=m.derating, feed=m.feed, operand_bytes=m.element_bytes,
-            weight_bytes=m.element_bytes, result_bytes=m.element_bytes, reference_peak=m.reference_peak,
-            split_cost=m.split_cost, sustained=m.sustained, tile_drain=m.tile_drain, wave_fill=m.wave_fill,
-            wave_sharing=m.wave_sharing,
-        )  # fmt: skip
-        better = ~(seconds >= best)
-        best, choice = np.where(better, seconds, best), np.where(better, index, choice)
+    late = {"rows": size["rows"], "groups": size["groups"]}
+    early = {
+        "alignment": tiles.channel_alignment, "columns": size["columns"], "channels": size["channels"], "taps": size["taps"],
+        "peak": m.peak, "units": m.units, "bandwidth": m.bandwidth, "cache_ratio": m.cache_ratio, "feed": m.feed,
+        "operand_bytes": m.element_bytes, "weight_bytes": m.element_bytes, "result_bytes": m.element_bytes,
+        "reference_peak": m.reference_peak, "sustained": m.sustained, "tile_drain": m.tile_drain, "wave_fill": m.wave_fill,
+        "wave_sharing": m.wave_sharing,
+    }  # fmt: skip
+    options = [(tile, split) for tile in tiles.tiles for split in tiles.splits]
+    best: Any = np.inf
+    choice: Any = 0
+    for index, ((rows, columns), split) in enumerate(options):
+        tile = {"tile_rows": float(rows), "tile_columns": float(columns)}
+        if split > 1:
+            seconds = forms.tile_option_s_staged(**early, **tile, split=float(split), split_cost=m.split_cost)(**late)
+        else:
+            seconds = forms.whole_tile_s_staged(**early, **tile)(**late)
+        choice = np.where(seconds < best, index, choice) if ladder else choice
+        best = np.minimum(best, seconds, out=seconds)
+    derate = forms.derated_staged(
+        channels=size["channels"], columns=size["columns"], derating=m.derating, peak=m.peak, taps=size["taps"]
+    )
+    full = {"full": best * derate(**late)}
+    return full | _chosen(size, options, choice, tiles, m) if ladder else full
+
+
+def _chosen(size: Mapping[str, Any], options: Sequence[Any], choice: Any, tiles: Tiles, m: Table) -> dict[str, Array]:
+    """Return the arithmetic at the peak, padded and in whole waves, with the tile and split chosen for each kernel."""
     table = np.array([(*tile, split) for tile, split in options], dtype=float)[choice]
     chosen = {"tile_rows": table[..., 0], "tile_columns": table[..., 1], "split": table[..., 2]}
+    chosen["alignment"] = tiles.channel_alignment
     return {
-        "full": best,
         "padded": forms.tiled_padded_s(**size, **chosen),
         "waves": forms.tiled_waves_s(**size, **chosen, units=m.units, wave_sharing=m.wave_sharing),
     }
 
 
-def _systolic(size: Mapping[str, Any], m: Any) -> dict[str, Array]:
+def _systolic(size: Mapping[str, Any], m: Table, ladder: bool) -> dict[str, Array]:
     size = {**size, "array_rows": m.array_rows, "array_columns": m.array_columns}
-    return {
-        "full": forms.systolic_s(**size, sustained=m.sustained, units=m.units),
-        "padded": forms.systolic_padded_s(**size),
-        "waves": forms.systolic_waves_s(**size, units=m.units),
-    }
+    full = {"full": forms.systolic_s(**size, sustained=m.sustained, units=m.units)}
+    if not ladder:
+        return full
+    return full | {"padded": forms.systolic_padded_s(**size), "waves": forms.systolic_waves_s(**size, units=m.units)}
 
 
-def _attention(size: Mapping[str, Any], kind: Machine, m: Any, work: Array) -> dict[str, Array]:
-    common = {"rows": size["rows"], "peak": m.peak, "query_tile": kind.tile_set.query_tile.si, "work": work}
-    waves = {**common, "groups": size["groups"], "key_splits": size["key_splits"], "units": m.units}
-    return {
-        "full": forms.attention_s(
-            **waves, sustained=m.attention, channels=size["channels"], softmax_work=m.softmax_work, vector_peak=m.vector_peak
-        ),
-        "padded": forms.attention_padded_s(**common),
-        "waves": forms.attention_waves_s(**waves),
-    }
+def _attention(k: Table, read: Array, form: Form, m: Table, b: Array, work: Array, ladder: bool) -> dict[str, Array]:
+    if form.form == "roof":
+        plain = work / m.peak
+        return {"plain": plain, "padded": plain, "waves": plain, "full": plain / m.attention}
+    size = _size(k, read, m, b)
+    common = {"rows": size["rows"], "peak": m.peak, "query_tile": form.tiles.query_tile, "work": work}
+    waves = {**common, "groups": size["groups"], "key_splits": k.splits, "units": m.units}
+    full = forms.attention_s(
+        **waves, sustained=m.attention, channels=size["channels"], softmax_work=m.softmax_work, vector_peak=m.vector_peak
+    )
+    if not ladder:
+        return {"full": full}
+    padded, whole = forms.attention_padded_s(**common), forms.attention_waves_s(**waves)
+    return {"plain": work / m.peak, "padded": padded, "waves": whole, "full": full}
 
 
-def _bound(network: Network, m: Any, batch: Array) -> Array:
+def _others(k: Table, read: Array, form: Form, m: Table, b: Array, work: Array, ladder: bool) -> dict[str, Array]:
+    del k, read, b
+    plain = work / m.peak
+    full = plain / m.sustained if form.form == "roof" else forms.plain_s(work=work, peak=m.peak, sustained=m.sustained)
+    return {"plain": plain, "padded": plain, "waves": plain, "full": full} if ladder else {"full": full}
+
+
+_COMPUTE: Final[Mapping[str, Callable[..., dict[str, Array]]]] = {
+    "products": _products,
+    "attention": _attention,
+    "others": _others,
+}
+
+
+def _evaluate(network: Totals, kernels: _Kernels, form: Form, flat: Table, batch: Array, *, ladder: bool) -> dict[str, Array]:
+    """Return figures and rungs of machines at batches of shape (machines or 1, batches)."""
+    sums = _sums(kernels, form, flat.shaped(1, -1, 1), batch[np.newaxis], (len(flat), batch.shape[1]), ladder=ladder)
+    bound = _bound(network, flat, batch)
+    energy = flat.energy_factor * sums["energy_j"]
+    power_s = forms.power_limit_s(dynamic_j=energy, idle_w=flat.idle_w, tdp_w=flat.tdp_w)
+    sequence_s = flat.time_factor * sums["seconds"]
+    # numpy takes another way to powers with a single exponent, with another last bit: each number gets an exponent of its own.
+    sharpness = np.broadcast_to(flat.power_exponent, sequence_s.shape).copy()
+    limited = forms.power_limited_s(sequence_s=sequence_s, power_s=power_s, sharpness=sharpness)
+    host_s = flat.host * network.launches
+    hosted = limited
+    if (host_s > 0).any():
+        sharpness = np.broadcast_to(flat.host_sharpness, limited.shape).copy()
+        hosted = forms.host_limited_s(device_s=limited, host_s=np.broadcast_to(host_s, limited.shape), sharpness=sharpness)
+        hosted = np.where(host_s > 0, hosted, limited)
+    latency = np.maximum(hosted, bound)
+    launch_s = sum(kernels.counts) * flat.launch
+    launches_s = np.minimum(latency, np.maximum(flat.time_factor * launch_s, host_s))
+    figures = _figures(network, flat, batch, bound, energy, latency, launches_s)
+    if not ladder:
+        return figures
+    rungs = {cause: sums[cause] for cause in ("arithmetic", "sequence", "dimension_fit", "unit_allocation")}
+    rungs["bandwidth"] = np.maximum(sums["arithmetic"], sums["memory"])
+    rungs["dispatch"] = np.maximum(sums["unit_allocation"] + launch_s, host_s)
+    rungs |= {"sustained": np.maximum(sequence_s, host_s), "power_cap": hosted, "bound_clamp": bound}
+    return figures | _climb(rungs, latency)
+
+
+def _sums(kernels: _Kernels, form: Form, m: Table, b: Array, shape: tuple[int, int], *, ladder: bool) -> dict[str, Array]:
+    """Return what all kernels take together, added one after the other, so that a sum is the same in any company."""
+    names = ("seconds", "energy_j", *(_RUNGS if ladder else ()))
+    sums = {name: np.zeros(shape) for name in names}
+    for kind, chosen in kernels.pieces(shape[0] * shape[1]):
+        parts = _parts(kind, kernels, chosen, form, m, b, ladder=ladder)
+        if ladder:
+            parts |= {name: rung(parts, parts["traffic"] / m.bandwidth) for name, rung in _RUNGS.items()}
+        for name in names:
+            for place, values in zip(chosen, np.broadcast_to(parts[name], (chosen.size, *shape)), strict=True):
+                sums[name] += kernels.counts[place] * values
+    return sums
+
+
+_RUNGS: Final[Mapping[str, Callable[[Mapping[str, Array], Array], Array]]] = {
+    "arithmetic": lambda parts, _: parts["plain"],
+    "memory": lambda _, memory: memory,
+    "sequence": lambda parts, memory: np.maximum(parts["plain"], memory),
+    "dimension_fit": lambda parts, memory: np.maximum(parts["padded"], memory),
+    "unit_allocation": lambda parts, memory: np.maximum(parts["waves"], memory),
+}
+"""What the rungs below the sustained one add up, of a kernel's parts and the time of its traffic at the bandwidth."""
+
+
+def _bound(network: Totals, m: Table, batch: Array) -> Array:
     """Return the sound lower bound on the latency [s]."""
     bound: Array = forms.latency_lower_bound_s(
         work_min=network.work_min * batch, peak_max=m.peak_max, bandwidth=m.bound_bandwidth, on_chip=m.on_chip,
@@ -294,23 +460,10 @@ def _bound(network: Network, m: Any, batch: Array) -> Array:
     return bound
 
 
-def _ladder(parts: Breakdown, m: Any) -> dict[str, Array]:
-    """Return the time of the network at each rung below the sustained one."""
-    compute, memory = parts.compute, parts.traffic / m.bandwidth
-    rungs = {
-        "arithmetic": parts.total(compute["plain"]),
-        "bandwidth": np.maximum(parts.total(compute["plain"]), parts.total(memory)),
-        "sequence": parts.total(np.maximum(compute["plain"], memory)),
-        "dimension_fit": parts.total(np.maximum(compute["padded"], memory)),
-        "unit_allocation": parts.total(np.maximum(compute["waves"], memory)),
-    }
-    return rungs | {"dispatch": rungs["unit_allocation"] + parts.total(parts.launch_s)}
-
-
 def _climb(ladder: Mapping[str, Array], latency: Array) -> dict[str, Array]:
     """Return what each rung adds over those below it [s]; none is negative and they sum to the latency."""
     added: dict[str, Array] = {}
-    below = np.zeros_like(ladder["arithmetic"])
+    below = np.zeros_like(latency)
     for cause in CAUSES:
         reached = np.minimum(np.maximum(below, ladder[cause]), latency)
         added[cause] = reached - below
@@ -318,8 +471,8 @@ def _climb(ladder: Mapping[str, Array], latency: Array) -> dict[str, Array]:
     return added
 
 
-def _results(
-    network: Network, m: Any, batch: Array, bound: Array, dynamic_j: Array, latency: Array, launches_s: Array
+def _figures(
+    network: Totals, m: Table, batch: Array, bound: Array, dynamic_j: Array, latency: Array, launches_s: Array
 ) -> dict[str, Array]:
     work = network.work * batch
     energy = forms.energy_j(idle_w=m.idle_w, latency=latency, dynamic_j=dynamic_j)

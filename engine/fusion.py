@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .ops.base import Cost, Operator, Shape
+from .cost import Cost
+from .ops.base import Operator, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,9 +113,9 @@ _fed = (tile_rows * operand_bytes + tile_columns * weight_bytes) * _slice * unit
 _derated = 1 + derating * minimum(1, _work / peak / _LONG)
 _multiply = maximum(_tile_work * units / (sustained * peak), _fed)
 _drain = tile_drain * tile_rows * tile_columns * result_bytes * units / (cache_ratio * bandwidth)
-_exchange = sp.Piecewise(
-    (split_cost + _PARTIAL_BYTES * split * rows * columns * groups / (cache_ratio * bandwidth), split > 1), (0, True)
-)
+_split_up = sp.Piecewise((1, split > 1), (0, True))
+_exchange = _split_up * (split_cost + _PARTIAL_BYTES * split * rows * columns * groups / (cache_ratio * bandwidth))
+_tile_option = _tiled_waves * (_multiply + wave_fill + _drain) + _exchange
 
 _array_tiles = sp.ceiling(channels * taps / array_rows) * sp.ceiling(columns / array_columns) * groups
 _passes = sp.ceiling(_array_tiles / units)
@@ -160,9 +160,20 @@ FORMS: Final = (
         doc="Arithmetic of a kernel without tiles.",
     ),
     ClosedForm(
-        name="tiled_s",
-        expression=_derated * (_tiled_waves * (_multiply + wave_fill + _drain) + _exchange),
-        unit="s", source=_OURS, doc="Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles.",
+        name="tiled_s", expression=_derated * _tile_option, unit="s", source=_OURS,
+        doc="Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles.",
+    ),
+    ClosedForm(
+        name="tile_option_s", expression=_tile_option, unit="s", source=_OURS,
+        doc="The same before the clock drops, which is the same for all tile shapes and splits.",
+    ),
+    ClosedForm(
+        name="whole_tile_s", expression=_tile_option.subs(split, 1), unit="s", source=_OURS,
+        doc="The same where the contraction is not split.",
+    ),
+    ClosedForm(
+        name="derated", expression=_derated, unit="1", source=_OURS,
+        doc="What a long product takes longer, since the clock drops under it.",
     ),
     ClosedForm(
         name="tiled_padded_s", expression=_tiles * _tile_work / peak, unit="s", source=_OURS,

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
-from . import _compiled as forms
 from .blocks.base import Block
+from .cost import Cost
 from .errors import GraphError, closest
 from .fusion import Kernel, Node, fuse
 from .liveness import peak_live
-from .ops.base import MAX_DIMENSION, Cost, Need, Operator, Shape, elements_of, size_of
+from .ops.base import MAX_DIMENSION, Need, Operator, Shape, elements_of, size_of
+from .totals import Totals
 from .workload import Workload
 
 MAX_OPERATORS: Final = 100_000
@@ -25,135 +24,22 @@ NOTHING: Final = Need(0.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
-    """A workload at given sizes. Counts are per sample unless they are weights.
+class Network(Totals):
+    """A workload at given sizes, operator by operator and kernel by kernel.
 
     `alone` says of every operator that could ride on another's kernel and does not, why.
     """
 
-    id: str
-    name: str
-    sizes: Mapping[str, int]
     input_shapes: Mapping[str, Shape]
     nodes: tuple[Node, ...]
     kernels: tuple[Kernel, ...]
     alone: Mapping[str, str]
-    input_elements: float
-    output_elements: float
-    peak_activation_elements: float
     needs: Mapping[str, Need]
-    input_needs: float
 
     @cached_property
     def unfused(self) -> tuple[Kernel, ...]:
         """Return the kernels of a framework that launches operator by operator; views are free there, too."""
-        return tuple(
-            Kernel(name=node.name, operators=(node.name,), cost=node.operator.unfused(node.cost))
-            for node in self.nodes
-            if node.cost.kind != "view"
-        )
-
-    @cached_property
-    def launches(self) -> int:
-        """Return how many operators such a framework launches for one pass."""
-        return sum(node.operator.launches for node in self.nodes if node.cost.kind != "view")
-
-    @cached_property
-    def unique_kernels(self) -> tuple[tuple[Cost, int], ...]:
-        """Return each different cost once, with how many kernels have it."""
-        return tuple(Counter(kernel.cost for kernel in self.kernels).items())
-
-    @cached_property
-    def unique_unfused(self) -> tuple[tuple[Cost, int], ...]:
-        """Return the same for the kernels that are not fused."""
-        return tuple(Counter(kernel.cost for kernel in self.unfused).items())
-
-    @property
-    def work(self) -> float:
-        """Return W of one sample [FLOP]."""
-        return sum(node.cost.work for node in self.nodes)
-
-    @cached_property
-    def work_min(self) -> float:
-        """Return the least arithmetic that any algorithm needs for the output of one sample [FLOP]."""
-        return sum(node.operator.least_work(node.cost, self.needs[node.name]) for node in self.nodes)
-
-    @property
-    def parameters(self) -> float:
-        """Return the stored elements, as papers count them."""
-        return sum(node.cost.parameters for node in self.nodes)
-
-    @cached_property
-    def active_parameters(self) -> float:
-        """Return the stored elements that one token asks for: of experts, those that it chooses."""
-        return sum(node.cost.parameters * node.cost.routed for node in self.nodes)
-
-    @property
-    def weights(self) -> float:
-        """Return the weight elements that passes read, those of all experts among them; embedding tables are not."""
-        return sum(kernel.cost.weights for kernel in self.kernels)
-
-    def read_weights(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the weight elements that a pass over `batch` samples is expected to read: of experts, those it touches."""
-        samples = np.asarray(batch, dtype=float)
-        routed = [(cost, count) for cost, count in self.unique_kernels if cost.routed < 1]
-        dense = self.weights - sum(count * cost.weights for cost, count in routed)
-        read = dense * np.ones_like(samples)
-        for cost, count in routed:
-            share = forms.experts_read(batch=samples, routed=cost.routed, tokens=cost.tokens)
-            read += count * cost.weights * share
-        return read
-
-    @cached_property
-    def cache_elements(self) -> float:
-        """Return the elements of the cache of keys and values that one sample holds after the pass."""
-        return sum(node.cost.cache_held for node in self.nodes)
-
-    @cached_property
-    def cache_elements_per_token(self) -> float:
-        """Return the elements that one more token adds to that cache, while no window is full."""
-        return sum(node.cost.cache_token for node in self.nodes)
-
-    @cached_property
-    def cache_reads(self) -> float:
-        """Return the elements that earlier passes left in that cache and this one reads, for one sample."""
-        return sum(node.cost.cache_read for node in self.nodes)
-
-    @cached_property
-    def least_cache(self) -> float:
-        """Return the elements among them that the output depends on."""
-        return sum(n.operator.least_cache(n.cost, self.needs[n.name]) for n in self.nodes)
-
-    @cached_property
-    def least_weights(self) -> float:
-        """Return the weight elements that the output depends on; every pass must read them."""
-        return sum(n.operator.least_weights(n.cost, n.shape, self.needs[n.name]) for n in self.nodes)
-
-    def compulsory_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the elements that a pass over `batch` samples has to move: weights, the cache before it, input and output."""
-        each = self.input_elements + self.output_elements + self.cache_reads
-        return self.read_weights(batch) + each * np.asarray(batch, dtype=float)
-
-    @cached_property
-    def tables(self) -> tuple[Cost, ...]:
-        """Return the tables of which only looked-up rows travel, with the look-ups that the output depends on.
-
-        A table tied to a layer is read whole, as that layer's weights.
-        """
-        tied = {getattr(node.operator, "tied_to", None) for node in self.nodes}
-        free = (node for node in self.nodes if node.name not in tied)
-        return tuple(t for node in free for t in node.operator.tables(node.cost, self.needs[node.name], self.sizes))
-
-    def least_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the elements that a pass over `batch` samples must touch.
-
-        Weights, min(rows, tokens) of tables, the cache of earlier tokens, input and output.
-        """
-        samples = np.asarray(batch, dtype=float)
-        each = self.input_needs + self.output_elements + self.least_cache
-        touched = [self.least_weights + each * samples]
-        touched += [np.minimum(t.table_rows, samples * t.lookups) * t.table_width for t in self.tables]
-        return np.asarray(np.sum(touched, axis=0), dtype=float)
+        return _unfused(self.nodes)
 
 
 def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network:
@@ -167,14 +53,58 @@ def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network
     fusion = fuse(nodes)
     needs = _needs(graph)
     return Network(
-        id=workload.id, name=workload.name, sizes=chosen, input_shapes=graph.inputs,
-        nodes=nodes, kernels=fusion.kernels, alone=fusion.alone,
+        id=workload.id, name=workload.name, sizes=chosen, not_modelled=workload.not_modelled, input_shapes=graph.inputs,
+        nodes=nodes, kernels=fusion.kernels, alone=fusion.alone, needs=needs,
         input_elements=elements_of(*graph.inputs.values()),
         output_elements=elements_of(nodes[-1].shape),
         peak_activation_elements=peak_live(nodes, fusion.kernels, graph.inputs),
-        needs=needs,
         input_needs=sum(elements_of(shape) * needs[name].elements for name, shape in graph.inputs.items()),
+        unique_kernels=_unique(fusion.kernels), unique_unfused=_unique(_unfused(nodes)), tables=_tables(nodes, needs, chosen),
+        **_sums(nodes), **_least(nodes, needs),
     )  # fmt: skip
+
+
+def _unfused(nodes: Sequence[Node]) -> tuple[Kernel, ...]:
+    return tuple(
+        Kernel(name=node.name, operators=(node.name,), cost=node.operator.unfused(node.cost))
+        for node in nodes
+        if node.cost.kind != "view"
+    )
+
+
+def _unique(kernels: Sequence[Kernel]) -> tuple[tuple[Cost, int], ...]:
+    """Return each different cost once, with how many kernels have it."""
+    return tuple(Counter(kernel.cost for kernel in kernels).items())
+
+
+def _sums(nodes: Sequence[Node]) -> dict[str, Any]:
+    """Return what all operators add up to."""
+    costs = [node.cost for node in nodes]
+    return {
+        "launches": sum(node.operator.launches for node in nodes if node.cost.kind != "view"),
+        "work": sum(cost.work for cost in costs),
+        "parameters": sum(cost.parameters for cost in costs),
+        "active_parameters": sum(cost.parameters * cost.routed for cost in costs),
+        "cache_elements": sum(cost.cache_held for cost in costs),
+        "cache_elements_per_token": sum(cost.cache_token for cost in costs),
+        "cache_reads": sum(cost.cache_read for cost in costs),
+    }
+
+
+def _least(nodes: Sequence[Node], needs: Mapping[str, Need]) -> dict[str, Any]:
+    """Return what the output depends on, at the least."""
+    return {
+        "work_min": sum(node.operator.least_work(node.cost, needs[node.name]) for node in nodes),
+        "least_cache": sum(node.operator.least_cache(node.cost, needs[node.name]) for node in nodes),
+        "least_weights": sum(node.operator.least_weights(node.cost, node.shape, needs[node.name]) for node in nodes),
+    }
+
+
+def _tables(nodes: Sequence[Node], needs: Mapping[str, Need], sizes: Mapping[str, int]) -> tuple[Cost, ...]:
+    """Return the tables of which only looked-up rows travel; one tied to a layer is read whole, as that layer's weights."""
+    tied = {getattr(node.operator, "tied_to", None) for node in nodes}
+    free = (node for node in nodes if node.name not in tied)
+    return tuple(table for node in free for table in node.operator.tables(node.cost, needs[node.name], sizes))
 
 
 def choose_sizes(workload: Workload, sizes: Mapping[str, int]) -> dict[str, int]:

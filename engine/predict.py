@@ -8,11 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from .accelerator import Accelerator
-from .calibration import GRAPH
 from .catalog import Catalog, load
 from .compiled import CAUSES, Estimate, estimate
 from .errors import DomainError
-from .machine import Machine
+from .machine import GRAPH, Machine
 from .network import Network, build
 from .workload import Workload
 

@@ -17,9 +17,10 @@ import numpy.typing as npt
 from . import _compiled as forms
 from . import winograd
 from .accelerator import DTYPE_BYTES, Accelerator
-from .calibration import KernelConstants, Resolved, TileSet
+from .assembly import bound_memory, clock_scale, product_constants, si_of, tiles
+from .calibration import KernelConstants, Resolved
 from .errors import DomainError, unknown
-from .machine import bound_memory, clock_scale, product_constants, si_of
+from .machine import Tiles
 
 Array = npt.NDArray[np.float64]
 
@@ -31,7 +32,7 @@ class KernelMachine:
     hardware: str
     operator: str
     format: str
-    tile_set: TileSet
+    tile_set: Tiles
     operand_bytes: float
     weight_bytes: float
     result_bytes: float
@@ -130,7 +131,7 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         raise unknown(f"peak of {chip.id} in", format_, chip.dtypes)
     spread = kernel.residual
     return KernelMachine(
-        hardware=chip.id, operator=kernel.operator, format=format_, tile_set=constants.kernel_tiles,
+        hardware=chip.id, operator=kernel.operator, format=format_, tile_set=tiles(constants.kernel_tiles),
         operand_bytes=recipe.operand_bytes, weight_bytes=recipe.weight_bytes,
         result_bytes=max(recipe.operand_bytes, SIXTEEN_BIT_BYTES),
         quantized_from=SIXTEEN_BIT_BYTES if recipe.quantized else 0.0,
@@ -249,7 +250,7 @@ def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
     best: Any = np.inf
     for halvings in range(_HALVINGS + 1):
         seconds = forms.prefill_s(
-            sequences=batch, tokens=tokens, heads=heads, head_dim=head_dim, query_tile=m.tile_set.query_tile.si / 2**halvings,
+            sequences=batch, tokens=tokens, heads=heads, head_dim=head_dim, query_tile=m.tile_set.query_tile / 2**halvings,
             halvings=float(halvings),
             peak=m.peak, vector_peak=m.vector_peak, units=m.units, sustained=m.sustained, softmax_work=m.softmax_work,
             tile_efficiency=m.tile_efficiency, head_loss=m.head_loss, wave_fill=m.wave_fill, wave_sharing=m.wave_sharing,

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _compiled as forms
+from .cost import Cost
 from .errors import DomainError
 from .fusion import Kernel
 from .machine import Machine
 from .network import Network
-from .ops.base import Cost
 
 KNEE_SHARE: Final = 0.9
 _ROUNDING: Final = 1e-12

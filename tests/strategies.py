@@ -11,10 +11,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from engine.accelerator import Accelerator
+from engine.assembly import machine as machine_of
 from engine.calibration import resolve
 from engine.catalog import Catalog, load
 from engine.machine import Machine
-from engine.machine import machine as machine_of
 from engine.network import Network, build
 from engine.workload import Workload
 

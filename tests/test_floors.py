@@ -12,8 +12,9 @@ ROOT = Path(__file__).parents[1]
 
 ENGINE = """
 errors codes units expressions symbols winograd
-quantity closed_form
+quantity closed_form cost
 roofline kernels cache energy quantization
+machine
 accelerator calibration measurement
 ops.base ops.attention ops.conditioning ops.experts ops.image ops.general ops.layout ops.matrix ops.movement ops.norms
 ops.pointwise
@@ -22,8 +23,8 @@ blocks.base blocks.convolutional blocks.detection blocks.hierarchical blocks.dif
 blocks.__init__
 workload
 _compiled
-fusion liveness network
-codegen machine single compiled solve
+fusion liveness totals network
+codegen assembly single compiled solve
 places documents kinds folders checks
 catalog
 predict

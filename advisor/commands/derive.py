@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from engine.calibration import GRAPH
+from engine.machine import GRAPH
 
 from .. import inputs, output
 from ..options import MODEL_HELP, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from engine.calibration import GRAPH
 from engine.catalog import Catalog, data_root
+from engine.machine import GRAPH
 
 from .. import inputs, output
 from ..claim import Variant

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from engine.calibration import GRAPH
+from engine.machine import GRAPH
 from engine.predict import predict
 
 from .. import inputs, output

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from engine.calibration import GRAPH
 from engine.catalog import Catalog
+from engine.machine import GRAPH
 from engine.workload import Workload
 
 from .. import inputs, output

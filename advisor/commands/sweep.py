@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.calibration import GRAPH
+from engine.machine import GRAPH
 
 from .. import inputs, output
 from ..options import Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import _compiled as forms
+from engine.assembly import si_of
 from engine.catalog import Catalog
 from engine.compiled import estimate, kernels_on
 from engine.errors import DomainError, UnknownNameError
-from engine.machine import Machine, si_of
+from engine.machine import Machine
 from engine.network import Network, build
 from engine.single import KernelMachine
 from engine.solve import roof_curve

@@ -10,8 +10,8 @@ import numpy as np
 from engine import _compiled as forms
 from engine import predict
 from engine.accelerator import DTYPE_BYTES, Accelerator
+from engine.assembly import bound_memory
 from engine.catalog import Catalog
-from engine.machine import bound_memory
 
 from . import names
 from .points import Array, Kernels, Operator, Sweep

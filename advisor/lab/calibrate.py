@@ -9,11 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from engine.accelerator import Accelerator
-from engine.calibration import GRAPH, Correction, KernelConstants, Resolved
+from engine.assembly import machine
+from engine.calibration import Correction, KernelConstants, Resolved
 from engine.catalog import Catalog
 from engine.compiled import estimate, kernels_on
 from engine.errors import UnknownNameError
-from engine.machine import Machine, machine
+from engine.machine import GRAPH, Machine
 from engine.network import Network
 from engine.quantity import Fraction
 from engine.single import KernelMachine, kernel_machine

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from engine import __version__
-from engine.calibration import GRAPH, AppliesTo, Calibration, Correction, Interval, KernelConstants, Residual, Runtime
+from engine.calibration import AppliesTo, Calibration, Correction, Interval, KernelConstants, Residual, Runtime
 from engine.catalog import Catalog
+from engine.machine import GRAPH
 from engine.quantity import Fraction, Quantity, Share, Source, Time
 from engine.units import factor
 

@@ -50,8 +50,8 @@ def machine_data(machine: Machine) -> dict[str, Any]:
     figures = {
         "tiles": [list(tile) for tile in tiles.tiles],
         "splits": list(tiles.splits),
-        "alignment": tiles.channel_alignment.si,
-        "query_tile": tiles.query_tile.si,
+        "alignment": tiles.channel_alignment,
+        "query_tile": tiles.query_tile,
     }
     return {name: _json(value) for name, value in (found | figures).items()}
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Literal
 
+from ..cost import Cost
 from ..errors import GraphError
 from .base import (
     FLOP_PER_MAC,
-    Cost,
     Dim,
     Need,
     Operator,

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
+from ..cost import Cost
 from ..errors import GraphError
-from .base import Cost, Dim, Need, Operator, Shape, elements_of, size_of
+from .base import Dim, Need, Operator, Shape, elements_of, size_of
 
 
 class Frequencies(Operator):

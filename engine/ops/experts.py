@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
+from ..cost import Cost
 from ..errors import GraphError
 from .base import (
     FLOP_PER_MAC,
-    Cost,
     Dim,
     Need,
     Operator,

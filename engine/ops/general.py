@@ -13,11 +13,11 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from ..cost import Cost
 from ..errors import GraphError
 from ..quantity import Integral, Text, Tuple
 from .base import (
     FLOP_PER_MAC,
-    Cost,
     Dim,
     Need,
     Operator,

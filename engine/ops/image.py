@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
+from ..cost import Cost
 from ..errors import GraphError
 from ..quantity import NodeName
 from .base import (
     FLOP_PER_MAC,
-    Cost,
     Dim,
     Extent,
     Need,

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ..cost import Cost
 from ..errors import GraphError
 from ..quantity import Integral
-from .base import Cost, Dim, Need, Operator, Shape, elements_of, image_of, scattered, size_of
+from .base import Dim, Need, Operator, Shape, elements_of, image_of, scattered, size_of
 
 
 class _Transposed(Operator):

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
+from ..cost import Cost
 from ..errors import GraphError
 from ..quantity import NodeName
 from .base import (
     FLOP_PER_MAC,
-    Cost,
     Dim,
     Need,
     Operator,

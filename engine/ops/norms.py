@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
+from ..cost import Cost
 from ..errors import GraphError
-from .base import Cost, Dim, Need, Operator, Shape, elements_of, image_of, size_of
+from .base import Dim, Need, Operator, Shape, elements_of, image_of, size_of
 
 
 class GroupNorm(Operator):

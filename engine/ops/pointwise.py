@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
+from ..cost import Cost
 from ..errors import GraphError
 from .base import (
-    Cost,
     Dim,
     Need,
     Operator,

@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ..cost import Cost
 from ..errors import GraphError
 from ..quantity import Tuple
-from .base import FLOP_PER_MAC, Cost, Dim, Need, Operator, Shape, elements_of, size_of
+from .base import FLOP_PER_MAC, Dim, Need, Operator, Shape, elements_of, size_of
 
 
 class EmbeddingBags(Operator):

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
+from ..cost import Cost
 from ..errors import GraphError
-from .base import FLOP_PER_MAC, Cost, Dim, Need, Operator, Shape, elements_of, size_of
+from .base import FLOP_PER_MAC, Dim, Need, Operator, Shape, elements_of, size_of
 
 
 class WindowAttention(Operator):

@@ -16,10 +16,10 @@ from advisor.recommend import Advice, advise
 from advisor.requirements import Requirements
 from advisor.rule import load_rulebook
 from engine.accelerator import Accelerator
+from engine.assembly import machine
 from engine.calibration import Resolved, resolve
 from engine.catalog import Catalog, Entry, Shelf
 from engine.compiled import estimate
-from engine.machine import machine
 from engine.predict import COLUMNS
 
 BOOK = load_rulebook()

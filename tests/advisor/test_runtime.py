@@ -15,7 +15,7 @@ from advisor.inputs import RequestError, requirements
 from advisor.recommend import advise
 from advisor.requirements import Requirements
 from advisor.rule import load_rulebook
-from engine.calibration import GRAPH
+from engine.machine import GRAPH
 
 BOOK = load_rulebook()
 A100 = "nvidia-a100-sxm-40"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -80,6 +81,38 @@ def test_symbols_and_code_agree(name: str, data: st.DataObject) -> None:
     used = {symbol.name for symbol in form.expression.free_symbols}
     compiled = getattr(_compiled, name)(**{symbol: value for symbol, value in point.items() if symbol in used})
     assert float(compiled) == pytest.approx(form.at(point), rel=1e-12, abs=0.0)
+
+
+@pytest.mark.parametrize("name", codegen.STAGED)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_a_form_in_two_stages_is_the_form(name: str, data: st.DataObject) -> None:
+    point = data.draw(points(FORMS[name]))
+    early = {symbol: value for symbol, value in point.items() if symbol not in codegen.STAGED[name]}
+    late = {symbol: point[symbol] for symbol in codegen.STAGED[name]}
+    staged = getattr(_compiled, f"{name}_staged")
+    taken = {symbol for symbol in early if symbol in inspect.signature(staged).parameters}
+    assert taken == early.keys()
+    assert float(staged(**early)(**late)) == pytest.approx(float(getattr(_compiled, name)(**point)), rel=1e-12)
+
+
+def test_a_ceiling_never_sees_the_rounding_of_a_reciprocal() -> None:
+    units, tile = 49.0, 96.0  # 49 * (1/49) and 96 * (1/96) are not all 1 in floats
+    early = {
+        "alignment": 8.0, "bandwidth": 1e12, "cache_ratio": 1.0, "channels": 64.0, "columns": tile, "feed": 1.0,
+        "operand_bytes": 2.0, "peak": 1e12, "reference_peak": 1e12, "result_bytes": 2.0, "sustained": 1.0, "taps": 1.0,
+        "tile_columns": tile, "tile_drain": 0.0, "tile_rows": tile, "units": units, "wave_fill": 1.0, "wave_sharing": 0.0,
+        "weight_bytes": 2.0,
+    }  # fmt: skip
+    one_wave = _compiled.whole_tile_s_staged(**early)
+    for waves in range(1, 50):
+        rows, tiles = tile * units * waves, units * waves
+        assert float(one_wave(rows=rows, groups=1.0)) == pytest.approx(
+            waves * float(one_wave(rows=tile, groups=1.0)), rel=1e-12
+        )
+        assert float(one_wave(rows=tile, groups=tiles)) == pytest.approx(
+            waves * float(one_wave(rows=1.0, groups=1.0)), rel=1e-12
+        )
 
 
 def test_no_two_forms_share_a_name() -> None:

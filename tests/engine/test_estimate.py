@@ -14,11 +14,11 @@ import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.calibration import GRAPH, Correction, Runtime, resolve
+from engine.assembly import machine as machine_of
+from engine.calibration import Correction, Runtime, resolve
 from engine.compiled import CAUSES, Estimate, estimate
 from engine.errors import UnknownNameError
-from engine.machine import Machine
-from engine.machine import machine as machine_of
+from engine.machine import GRAPH, Machine
 from engine.network import Network
 
 BATCHES = np.array([1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 31, 32, 33, 64, 100, 128, 129, 256], dtype=float)
@@ -247,13 +247,9 @@ def test_the_memory_term_of_the_bound_by_hand() -> None:
 
 
 def the_same(first: Estimate, second: Estimate) -> None:
-    """Compare every number of two estimates, to the rounding of sums and powers, which depends on an array's length."""
+    """Compare every number of two estimates, to the last bit."""
     for name, values in numbers(first).items():
-        others = numbers(second)[name]
-        scale = np.maximum(np.abs(values), first.latency_estimate_s if name in CAUSES else 0.0)
-        with np.errstate(invalid="ignore"):  # a throughput that nothing bounds is infinite in both
-            near = np.abs(values - others) <= 1e-13 * scale
-        assert np.all(near | (values == others) | np.isnan(values)), name
+        assert np.array_equal(values, numbers(second)[name], equal_nan=True), name
 
 
 def numbers(points: Estimate) -> dict[str, Array]:
@@ -285,7 +281,7 @@ def test_each_machine_may_have_its_own_batches(network: Network, machines: Seque
     together = estimate(network, machines, grid)
     for index, machine in enumerate(machines):
         alone = one(network, machine, grid[index])
-        assert together.latency_estimate_s[index] == pytest.approx(alone.latency_estimate_s[0], rel=ROUNDING)
+        assert np.array_equal(together.latency_estimate_s[index], alone.latency_estimate_s[0], equal_nan=True)
         assert np.all(together.batch[index] == grid[index])
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import strategies
 
+from engine.cost import Cost
 from engine.errors import GraphError
-from engine.ops.base import Cost
 from engine.ops.general import broadcast
 
 

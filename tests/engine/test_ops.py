@@ -8,8 +8,9 @@ import pytest
 import strategies
 from pydantic import ValidationError
 
+from engine.cost import Cost
 from engine.errors import GraphError
-from engine.ops.base import Cost, size_of
+from engine.ops.base import size_of
 
 
 def result(op: str, *shapes: tuple[int, ...], **fields: Any) -> tuple[tuple[int, ...], Cost]:

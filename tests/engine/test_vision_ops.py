@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import strategies
 
+from engine.cost import Cost
 from engine.errors import GraphError
 from engine.network import Node
-from engine.ops.base import Cost, Need
+from engine.ops.base import Need
 
 
 def made(op: str, *shapes: tuple[int, ...], **fields: Any) -> Node:

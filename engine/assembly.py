@@ -1,0 +1,147 @@
+"""From specs to a machine: the figures of a chip and the constants that apply to it, for a number format and a runtime."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from . import _compiled as forms
+from .accelerator import DTYPE_BYTES, Accelerator
+from .calibration import Constants, Interval, KernelConstants, Product, Resolved, Runtime, TileSet
+from .errors import unknown
+from .machine import GRAPH, Machine, Tiles
+
+
+def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = GRAPH) -> Machine:
+    """Return the machine of a chip, a number format and a runtime. Raises UnknownNameError for a runtime it has not."""
+    profile = _profile(chip, constants, runtime)
+    part = constants.network
+    peak = chip.peak_dense[dtype].si  # type: ignore[index]
+    interval = profile.interval or constants.interval
+    return Machine(
+        hardware=chip.id, dtype=dtype, runtime=runtime, form=constants.form, tile_set=tiles(constants.tile_set),
+        fused=profile.fused,
+        element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype),
+        reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s,
+        bandwidth=si_of(chip.memory.bandwidth),
+        cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
+        array_rows=si_of(chip.matrix_array and chip.matrix_array.rows),
+        array_columns=si_of(chip.matrix_array and chip.matrix_array.columns),
+        capacity=si_of(chip.memory.capacity), workspace=constants.workspace.si,
+        flop_j=_flop_energy(chip, constants, dtype), conv_factor=constants.energy.conv_factor.si,
+        byte_j=constants.energy.byte.si,
+        floor_w=si_of(chip.energy_floors and chip.energy_floors.power),
+        floor_flop_j=si_of(chip.energy_floors and chip.energy_floors.flop),
+        floor_byte_j=si_of(chip.energy_floors and chip.energy_floors.byte),
+        attention=si_of(part.attention, part.sustained.si), softmax_work=si_of(part.softmax_work, 0.0),
+        power_exponent=si_of(part.power_exponent, 1.0),
+        host=si_of(profile.host, 0.0), host_sharpness=si_of(profile.host_sharpness, 1.0),
+        level=interval.level,
+        **product_constants(part), **_times(chip, constants, profile, dtype), **_power(chip, constants), **_ratios(interval),
+        **bound_memory(chip),
+    )  # fmt: skip
+
+
+def tiles(tile_set: TileSet) -> Tiles:
+    """Return a set of tiles as plain numbers."""
+    return Tiles(
+        version=tile_set.version, tiles=tile_set.tiles, splits=tile_set.splits,
+        query_tile=tile_set.query_tile.si, channel_alignment=tile_set.channel_alignment.si,
+    )  # fmt: skip
+
+
+def _profile(chip: Accelerator, constants: Resolved, runtime: str) -> Runtime:
+    if runtime == GRAPH:
+        return constants.runtimes.get(GRAPH, Runtime())
+    if runtime not in constants.runtimes:
+        raise unknown(f"runtime of {chip.id}", runtime, [GRAPH, *constants.runtimes])
+    return constants.runtimes[runtime]
+
+
+def si_of(quantity: Any, default: float = math.nan) -> float:
+    """Return a quantity in its base unit, or the default where it is None."""
+    return default if quantity is None else float(quantity.si)
+
+
+def bound_memory(chip: Accelerator) -> dict[str, Any]:
+    """Return bandwidth [B/s] and memory on the chip [B] for the lower bound, which has no memory term unless both are known."""
+    if chip.on_chip_bytes is None or chip.memory.bandwidth is None:
+        return {"bound_bandwidth": 1.0, "on_chip": math.inf}
+    return {"bound_bandwidth": chip.memory.bandwidth.si, "on_chip": chip.on_chip_bytes}
+
+
+def product_constants(part: Product) -> dict[str, Any]:
+    """Return the constants of matrix products that are no times."""
+    return {
+        "sustained": si_of(part.sustained),
+        "bandwidth_share": si_of(part.bandwidth_share),
+        "cache_ratio": si_of(part.cache_ratio),
+        "feed": si_of(part.feed, math.inf),
+        "wave_sharing": si_of(part.wave_sharing, 0.0),
+        "tile_drain": si_of(part.tile_drain, 0.0),
+        "overlap_loss": si_of(part.overlap_loss, 0.0),
+        "derating": si_of(part.derating, 0.0),
+    }
+
+
+def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str) -> dict[str, Any]:
+    """Return the constants that are times, at the clock of the chip, with what a measurement of it or a runtime changes."""
+    part, correction = constants.network, constants.correction
+    scale = clock_scale(part, chip.clock_hz(dtype))
+    launch = scale * (part.launch.si if profile.launch is None else profile.launch.si)
+    return {
+        "launch": launch * si_of(correction and correction.launch_factor, 1.0),
+        "wave_fill": scale * si_of(part.wave_fill, 0.0),
+        "split_cost": scale * si_of(part.split_cost, 0.0),
+        "time_factor": si_of(correction and correction.time_factor, 1.0) / si_of(profile.device_share, 1.0),
+        "energy_factor": si_of(correction and correction.time_factor, 1.0),
+    }
+
+
+def clock_scale(part: Constants | KernelConstants, clock: float | None) -> float:
+    """Return how much longer a launch takes than where it was fitted: a share of it is spent in clock cycles."""
+    if part.reference_clock is None or clock is None:
+        return 1.0
+    clocked = si_of(part.clocked, 1.0)
+    return float(forms.launch_s(launch_fitted=1.0, clocked=clocked, clock_reference=part.reference_clock.si, clock=clock))
+
+
+def _ratios(interval: Interval) -> dict[str, Any]:
+    """Return the ratios of the interval; without ratios of their own launches have those of all else."""
+    p10, p90 = interval.p10.si, interval.p90.si
+    return {
+        "ratio_p10": p10,
+        "ratio_p90": p90,
+        "launch_ratio_p10": si_of(interval.launch_p10, p10),
+        "launch_ratio_p90": si_of(interval.launch_p90, p90),
+    }
+
+
+def _power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
+    """Return power limit and idle power [W], assumed by family where the maker publishes none, and what was assumed."""
+    assumed = []
+    tdp, idle = si_of(chip.tdp), si_of(chip.idle_power)
+    if math.isnan(tdp):
+        narrow = [rate.si for dtype, rate in chip.peak_dense.items() if DTYPE_BYTES[dtype] <= DTYPE_BYTES["bf16"]]
+        tdp = constants.energy.tdp_per_peak.si * min(narrow, default=math.nan)
+        tdp = max(tdp, idle / constants.energy.idle_share.si) if idle > 0 else tdp
+        assumed.append("tdp")
+    if math.isnan(idle):
+        idle = constants.energy.idle_share.si * tdp
+        assumed.append("idle_power")
+    if chip.process_node is None:
+        assumed.append("process_node")
+    return {"tdp_w": tdp, "idle_w": idle, "assumed": tuple(assumed)}
+
+
+def _flop_energy(chip: Accelerator, constants: Resolved, dtype: str) -> float:
+    energy = constants.energy
+    return float(
+        forms.flop_energy_j(
+            flop_j_reference=energy.flop.si,
+            node=si_of(chip.process_node, energy.assumed_node.si),
+            node_reference=energy.reference_node.si,
+            node_exponent=energy.node_exponent.si,
+            kind_factor=si_of(energy.dtype_factor.get(dtype)),  # type: ignore[call-overload]
+        )
+    )
