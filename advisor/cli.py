@@ -12,8 +12,6 @@ from typing import Any, Final
 
 import typer
 
-from engine.errors import RoofwiseError, SpecError
-
 from .commands import (
     accuracy,
     advise,
@@ -84,16 +82,25 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()
     except _UsageError as error:
         return _report([error.format_message().replace("\n", " ")])
-    except SpecError as error:
-        return _report([str(fault) for fault in error.faults])
-    except RoofwiseError as error:
-        return _report(str(error).splitlines())
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:  # noqa: BLE001 - which errors are ours is asked where there is one
+        return _report(_faults(error))
     return int(code or 0)
+
+
+def _faults(error: Exception) -> list[str]:
+    """Return the lines of an error of ours; any other is raised again."""
+    from engine.errors import RoofwiseError, SpecError  # noqa: PLC0415 - help and completion need no engine
+
+    if isinstance(error, SpecError):
+        return [str(fault) for fault in error.faults]
+    if isinstance(error, RoofwiseError):
+        return str(error).splitlines()
+    raise error
 
 
 def _report(lines: Iterable[str]) -> int:

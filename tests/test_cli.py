@@ -100,6 +100,13 @@ def test_json_follows_the_published_schema_and_places_every_chip_once(run: Run) 
     assert sorted(places) == sorted(chip["id"] for chip in json.loads(listed))
 
 
+def test_the_commands_are_known_without_the_engine() -> None:
+    """So that help and completion are instant: what a command needs is imported when it runs."""
+    code = "import sys, advisor.cli; print(*{'engine', 'numpy', 'pydantic'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_the_same_request_gives_the_same_bytes(run: Run) -> None:
     assert run(*MAIN_JOB, "--format", "json") == run(*MAIN_JOB, "--format", "json")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.catalog import Catalog
+from ..options import Out, Specs, Strict
 
-from .. import inputs, output
-from ..options import Out, Specs, Strict, load_specs
+if TYPE_CHECKING:
+    from engine.catalog import Catalog
 
 
 def command(
@@ -52,14 +52,16 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
-    from ..lab import accuracy, contract  # noqa: PLC0415
-    from ..report import accuracy as shown  # noqa: PLC0415
+    from .. import inputs, output
+    from ..lab import accuracy, contract
+    from ..loading import load_specs
+    from ..report import accuracy as shown
 
     inputs.choice("--format", form, ("text", "md", "json", "csv"))
     faults = inputs.Faults()
     groups = faults.take("--by", lambda: tuple(dict.fromkeys(inputs.names(inputs.split(by), accuracy.LABELS, "label"))), ())
     if plot is not None:
-        from ..report import plot as drawn  # noqa: PLC0415 - with the library that draws
+        from ..report import plot as drawn
 
         faults.take("--plot", lambda: drawn.check(plot), None)
     faults.check()
@@ -78,9 +80,9 @@ def command(
 
 def _measured(data: Sequence[Path] | None, catalog: Catalog) -> Any:
     """Return what tables and folders hold, or the measurement specs of the catalogue."""
-    from ..lab.points import Published  # noqa: PLC0415
-    from ..lab.sweeps import of_spec  # noqa: PLC0415
-    from ..lab.tables import read  # noqa: PLC0415
+    from ..lab.points import Published
+    from ..lab.sweeps import of_spec
+    from ..lab.tables import read
 
     found = [read(path, catalog) for path in data] if data else [of_spec(record, catalog) for record in catalog.measurements]
     return sum(found, start=Published())

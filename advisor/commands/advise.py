@@ -6,8 +6,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from .. import inputs, output
-from ..options import MODEL_HELP, NOTHING_QUALIFIES, Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models
+from ..options import MODEL_HELP, NOTHING_QUALIFIES, Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict
 
 HELP: Final = """
 Which accelerator, and which batch size, for a model under a requirement, with reasons.
@@ -90,6 +89,10 @@ def command(
     if not any(value for name, value in ctx.params.items() if name not in ("top", "form")):
         typer.echo(ctx.get_help())
         return
+    from .. import inputs, output
+    from ..loading import load_models
+    from ..recommend import advise
+
     if model is None:
         raise inputs.RequestError("--model is missing; `advise list workloads` shows the models, `advise --help` examples")
     if profile and objective:
@@ -100,23 +103,21 @@ def command(
     catalog, book, (model,) = load_models([model], specs, strict=strict)
     options = {**ctx.params, "model": model, "profile": profile or objective}
     request = inputs.requirements(options, catalog, book)
-    from ..recommend import advise  # noqa: PLC0415
-
     advice = advise(request, catalog, book)
     if form == "json":
-        from ..contract import as_json  # noqa: PLC0415
+        from ..contract import as_json
 
         output.write(output.as_json(as_json(advice, catalog, book)), out)
     elif form == "html":
-        from ..report import html  # noqa: PLC0415
+        from ..report import html
 
         output.write(html.answer(advice, catalog, book), out)
     elif form == "md":
-        from ..report import markdown  # noqa: PLC0415
+        from ..report import markdown
 
         output.write(markdown.report(advice, catalog, book, top=shown), out)
     else:
-        from ..report import text  # noqa: PLC0415
+        from ..report import text
 
         output.write(
             text.report(
@@ -129,7 +130,7 @@ def command(
 
 
 def _version() -> NoReturn:
-    from engine import __version__  # noqa: PLC0415
+    from engine import __version__
 
     typer.echo(f"roofwise {__version__}")
     raise typer.Exit

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .. import inputs, output
-from ..options import Specs, Strict, load_specs
+from ..options import Specs, Strict
 
 
 def command(
@@ -43,11 +42,14 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
+    from .. import inputs, output
+    from ..loading import load_specs
+
     inputs.choice("--format", form, ("text", "json"))
     _need_scipy()
-    from ..lab import calibrate, evidence, fitted  # noqa: PLC0415
-    from ..report import calibration  # noqa: PLC0415
-    from ..report.spec import checked_text  # noqa: PLC0415
+    from ..lab import calibrate, evidence, fitted
+    from ..report import calibration
+    from ..report.spec import checked_text
 
     catalog, _ = load_specs(specs, strict=strict)
     chip = None if hardware is None else catalog.accelerators[hardware].id
@@ -63,5 +65,7 @@ def command(
 
 
 def _need_scipy() -> None:
+    from .. import inputs
+
     if find_spec("scipy") is None:
         raise inputs.RequestError("advise calibrate needs SciPy, of the extra lab: pip install 'roofwise[lab]'")

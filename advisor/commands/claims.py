@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from engine.catalog import data_root
-
-from .. import inputs, output
-from ..options import Out, Specs, Strict, load_claims, load_specs
+from ..options import Out, Specs, Strict
 
 
 def command(
@@ -35,9 +32,13 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
-    from ..judge import judge  # noqa: PLC0415
-    from ..report import claims as shown  # noqa: PLC0415
-    from ..report import document  # noqa: PLC0415
+    from engine.catalog import data_root
+
+    from .. import inputs, output
+    from ..judge import judge
+    from ..loading import load_claims, load_specs
+    from ..report import claims as shown
+    from ..report import document
 
     inputs.choice("--format", form, ("text", "md", "html", "json"))
     catalog, _ = load_specs(specs, strict=strict)
@@ -46,7 +47,7 @@ def command(
     if form == "json":
         output.write(output.as_json(shown.as_json(judged)), out)
     elif form == "html":
-        from ..report import html  # noqa: PLC0415
+        from ..report import html
 
         output.write(html.page(shown.as_document(judged)), out)
     elif form == "md":

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .. import inputs, output
-from ..options import Out, Specs, Strict, load_specs
+from ..options import Out, Specs, Strict
 
 
 def command(
@@ -34,8 +33,9 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
-    from .. import comparison  # noqa: PLC0415
-    from ..report import comparison as report  # noqa: PLC0415
+    from .. import comparison, inputs, output
+    from ..loading import load_specs
+    from ..report import comparison as report
 
     form = inputs.form(form, ("text", "md", "csv", "json"))
     catalog, _ = load_specs(specs, strict=strict)

@@ -6,10 +6,7 @@ from typing import Annotated
 
 import typer
 
-from engine.machine import GRAPH
-
-from .. import inputs, output
-from ..options import MODEL_HELP, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models
+from ..options import MODEL_HELP, Out, Runtime, SeqLen, Sizes, Specs, Strict
 
 
 def command(
@@ -38,11 +35,13 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
-    from engine.network import build  # noqa: PLC0415
-    from engine.units import parse  # noqa: PLC0415
+    from engine.machine import GRAPH
+    from engine.network import build
+    from engine.units import parse
 
-    from .. import derive  # noqa: PLC0415
-    from ..report import derivation  # noqa: PLC0415
+    from .. import derive, inputs, output
+    from ..loading import load_models
+    from ..report import derivation
 
     inputs.choice("--format", form, ("text", "md", "latex", "json"))
     catalog, _, (model,) = load_models([model], specs, strict=strict)

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import typer
 
-from .. import inputs, output
 from ..options import Out, Specs
 
 FOUND: Final = 1
@@ -31,9 +30,9 @@ def command(
 
     Exit codes: 0 all is well, 1 there is a finding, 2 the request is wrong.
     """
-    from .. import doctor  # noqa: PLC0415
-    from ..report import doctor as shown  # noqa: PLC0415
-    from ..report.layout import plain  # noqa: PLC0415
+    from .. import doctor, inputs, output
+    from ..report import doctor as shown
+    from ..report.layout import plain
 
     form = inputs.form(form, ("text", "json"))
     terminal = doctor.Terminal(

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import inputs, output
-
 
 def command(
     config: Annotated[str, typer.Argument(help="The config.json of a model, or - for standard input.", metavar="FILE")],
@@ -45,7 +43,8 @@ def command(
 
     Exit codes: 0 it is imported, 2 the file is faulty or asks for what is not known.
     """
-    from ..importers import hf  # noqa: PLC0415
+    from .. import inputs, output
+    from ..importers import hf
 
     faults = inputs.Faults()
     faults.take("--phase", lambda: inputs.names([phase], ("prefill", "decode"), "phase"), None)
@@ -63,6 +62,8 @@ def command(
 
 def _text(config: str, most: int) -> str:
     """Return the text of a configuration, no more of it than one byte beyond `most`."""
+    from .. import inputs
+
     try:
         if config == "-":
             data = sys.stdin.buffer.read(most + 1)

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from .. import inputs, output
-
 
 def command(
     model: Annotated[Path, typer.Argument(help="The ONNX file. Its weights are not read.", metavar="FILE")],
@@ -51,14 +49,16 @@ def command(
 
     Exit codes: 0 it is imported, 2 the file is faulty or asks for what is not known.
     """
+    from .. import inputs, output
+
     form = inputs.form(form, ("text", "json"))
     faults = inputs.Faults()
     sizes = faults.take("--size", lambda: inputs.sizes(size or (), None), {})
     faults.take("--size", lambda: _positive(sizes), None)
     faults.check()
-    from ..importers.onnx import summary  # noqa: PLC0415
-    from ..importers.onnx.importer import Wanted, import_onnx  # noqa: PLC0415
-    from ..report.spec import checked_text  # noqa: PLC0415
+    from ..importers.onnx import summary
+    from ..importers.onnx.importer import Wanted, import_onnx
+    from ..report.spec import checked_text
 
     today = datetime.now(tz=UTC).date().isoformat()
     wanted = Wanted(id=id_, name=name, sizes=sizes, elementwise=tuple(assume_elementwise or ()), date=today)
@@ -69,6 +69,8 @@ def command(
 
 
 def _positive(sizes: dict[str, int]) -> None:
+    from .. import inputs
+
     zero = [name for name, value in sizes.items() if value < 1]
     if zero:
         raise inputs.RequestError(f"{zero[0]} is 0; an axis has at least 1 element")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.catalog import Catalog, data_root
-from engine.machine import GRAPH
+from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict
 
-from .. import inputs, output
-from ..claim import Variant
-from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_claims, load_models
+if TYPE_CHECKING:
+    from engine.catalog import Catalog
+
+    from ..claim import Variant
 
 
 def command(
@@ -56,9 +56,13 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
-    from ..insight import Study  # noqa: PLC0415
-    from ..report import document  # noqa: PLC0415
-    from ..report.insights import insights  # noqa: PLC0415
+    from engine.machine import GRAPH
+
+    from .. import inputs, output
+    from ..insight import Study
+    from ..loading import load_models
+    from ..report import document
+    from ..report.insights import insights
 
     inputs.choice("--format", form, ("text", "md", "html", "json"))
     catalog, book, names = load_models(inputs.split(models), specs, strict=strict)
@@ -81,8 +85,8 @@ def command(
     if form == "json":
         output.write(output.as_json(document.as_json(told)), out)
     elif form == "html":
-        from ..insight import pairs  # noqa: PLC0415
-        from ..report import charts, html  # noqa: PLC0415
+        from ..insight import pairs
+        from ..report import charts, html
 
         output.write(html.page(told, charts.study(pairs(study, catalog))), out)
     elif form == "md":
@@ -93,11 +97,17 @@ def command(
 
 def _variants(paths: Sequence[Path]) -> dict[str, Variant]:
     """Return the chips that studies assumed: those of the claims that ship, and of the user's files, which win."""
+    from engine.catalog import data_root
+
+    from ..loading import load_claims
+
     shipped = sorted((data_root() / "specs" / "claims").glob("*.json"))
     return {name: variant for path in (*shipped, *paths) for name, variant in load_claims(path).variants.items()}
 
 
 def _hardware(text: str, variants: Mapping[str, Variant], catalog: Catalog) -> tuple[str, ...]:
     """Return ids of chips and names of variants. Raises UnknownNameError for one that is neither, or could be several."""
+    from .. import inputs
+
     parts = inputs.split(text)
     return tuple(dict.fromkeys(part if part in variants else catalog.accelerators[part].id for part in parts))

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .. import inputs, output
-from ..check import load_checks
-from ..options import Out, Specs, Strict, load_specs
+from ..options import Out, Specs, Strict
 
 
 def command(
@@ -56,8 +54,10 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
-    from .. import listing  # noqa: PLC0415
-    from ..report import columns  # noqa: PLC0415
+    from .. import inputs, listing, output
+    from ..check import load_checks
+    from ..loading import load_specs
+    from ..report import columns
 
     form = inputs.form(form, ("text", "md", "csv", "json"))
     catalog, book = load_specs(specs, strict=strict)

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from .. import inputs, output, starting
-
 
 def command(
-    kind: Annotated[str, typer.Argument(help=f"{', '.join(starting.STARTS)}.", metavar="KIND")],
+    kind: Annotated[
+        str, typer.Argument(help="accelerator, workload, rule, profile, calibration or measurement.", metavar="KIND")
+    ],
     name: Annotated[str, typer.Argument(help="The id of the spec; of a rule such as J901.", metavar="NAME")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The file to write; without it NAME.json here.", metavar="FILE")
@@ -29,6 +29,8 @@ def command(
 
     Exit codes: 0 the file is written, 2 the request is wrong or there is a file.
     """
+    from .. import inputs, output, starting
+
     inputs.choice("KIND", kind, tuple(starting.STARTS))
     file = out or Path(f"{name}.json")
     text = starting.start(kind, name, file)

@@ -6,11 +6,7 @@ from typing import Annotated
 
 import typer
 
-from engine.machine import GRAPH
-from engine.predict import predict
-
-from .. import inputs, output
-from ..options import Dtypes, Hardware, Model, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models
+from ..options import Dtypes, Hardware, Model, Out, Runtime, SeqLen, Sizes, Specs, Strict
 
 
 def command(
@@ -39,6 +35,12 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
+    from engine.machine import GRAPH
+    from engine.predict import predict
+
+    from .. import inputs, output
+    from ..loading import load_models
+
     form = inputs.form(form, ("text", "csv", "json"))
     catalog, _, (model,) = load_models([model], specs, strict=strict)
     faults = inputs.Faults()

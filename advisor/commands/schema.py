@@ -6,9 +6,6 @@ from typing import Annotated
 
 import typer
 
-from engine.catalog import data_root
-
-from .. import inputs, output
 from ..options import Out
 
 
@@ -28,6 +25,10 @@ def command(
 
     Exit codes: 0 it is printed, 2 there is no such schema.
     """
+    from engine.catalog import data_root
+
+    from .. import inputs, output
+
     suffix = ".schema.json"
     files = {path.name.removesuffix(suffix): path for path in sorted((data_root() / "schemas").glob(f"*{suffix}"))}
     if name is None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from engine.catalog import Catalog
-from engine.machine import GRAPH
-from engine.workload import Workload
+from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict
 
-from .. import inputs, output
-from ..check import load_checks
-from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict, load_specs
+if TYPE_CHECKING:
+    from engine.catalog import Catalog
+    from engine.workload import Workload
+
+    from .. import inputs
+
 
 _FORMATS: Final = ("text", "md", "json")
 _MODEL_FORMATS: Final = ("text", "md", "json", "csv")
@@ -54,7 +55,11 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
-    from .. import browse  # noqa: PLC0415
+    from engine.workload import Workload
+
+    from .. import browse, inputs, output
+    from ..check import load_checks
+    from ..loading import load_specs
 
     form = inputs.form(form, _MODEL_FORMATS)
     catalog, book = load_specs(specs, strict=strict)
@@ -77,14 +82,16 @@ def command(
 
 
 def _of_models_only(name: str, asked: dict[str, Any]) -> None:
+    from .. import inputs
+
     faults = inputs.Faults(lines=[f"{option}: {name} is no model; leave it out" for option, value in asked.items() if value])
     faults.check()
 
 
 def _model(workload: Workload, asked: dict[str, Any], catalog: Catalog, form: str, out: Path | None) -> str:
     """Return the page of a model. Raises RequestError with every fault of the options."""
-    from .. import model_table  # noqa: PLC0415
-    from ..report import model as page  # noqa: PLC0415
+    from .. import inputs, model_table, output
+    from ..report import model as page
 
     faults = inputs.Faults()
     view = _view(workload, asked, catalog, faults)
@@ -101,9 +108,11 @@ def _model(workload: Workload, asked: dict[str, Any], catalog: Catalog, form: st
 
 
 def _view(workload: Workload, asked: dict[str, Any], catalog: Catalog, faults: inputs.Faults) -> Any:
-    from engine.network import choose_sizes  # noqa: PLC0415
+    from engine.machine import GRAPH
+    from engine.network import choose_sizes
 
-    from ..model_table import DTYPE, View  # noqa: PLC0415
+    from .. import inputs
+    from ..model_table import DTYPE, View
 
     hardware, dtype = asked["--hardware"], asked["--dtype"]
     sizes = faults.take("--size", lambda: inputs.sizes(asked["--size"] or (), asked["--seq-len"]), {})

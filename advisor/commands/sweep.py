@@ -9,10 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.machine import GRAPH
-
-from .. import inputs, output
-from ..options import Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict, load_models
+from ..options import Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict
 
 
 def command(
@@ -57,7 +54,11 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
-    from ..sweep import Sweep, points_of, sweep  # noqa: PLC0415
+    from engine.machine import GRAPH
+
+    from .. import inputs, output
+    from ..loading import load_models
+    from ..sweep import Sweep, points_of, sweep
 
     inputs.choice("--format", form, ("text", "md", "html", "csv", "json", "parquet"))
     catalog, _, named = load_models(inputs.split(models), specs, strict=strict)
@@ -88,10 +89,11 @@ def command(
 
 
 def _text(rows: list[dict[str, Any]], form: str, out: Path | None) -> str:
-    from ..report import document, sweep  # noqa: PLC0415
+    from .. import output
+    from ..report import document, sweep
 
     if form == "html":
-        from ..report import html  # noqa: PLC0415
+        from ..report import html
 
         return html.page(sweep.as_document(rows))
     if form == "md":
@@ -101,6 +103,8 @@ def _text(rows: list[dict[str, Any]], form: str, out: Path | None) -> str:
 
 
 def _check_parquet(out: Path | None) -> None:
+    from .. import inputs
+
     if find_spec("pyarrow") is None:
         raise inputs.RequestError("parquet needs PyArrow, of the extra scale: pip install 'roofwise[scale]'")
     if out is None:

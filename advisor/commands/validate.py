@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import typer
 
-from .. import inputs, output
 from ..options import FAULTY, Out
 
 WARNED: Final = 1
@@ -38,9 +37,9 @@ def command(
 
     Exit codes: 0 all are valid, 1 there are warnings and --strict, 2 there are errors.
     """
-    from .. import browse  # noqa: PLC0415
-    from ..report import findings  # noqa: PLC0415
-    from ..validation import STDIN, validate_paths  # noqa: PLC0415
+    from .. import browse, inputs, output
+    from ..report import findings
+    from ..validation import STDIN, validate_paths
 
     inputs.choice("--format", form, tuple(findings.FORMATS))
     report = validate_paths(paths, sys.stdin.buffer.read() if STDIN in paths else None, stdin_name)

@@ -277,7 +277,7 @@ class Run:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.delenv("ROOFWISE_SPECS", raising=False)
-    monkeypatch.setattr("advisor.options.load", lambda directories, _judge, **_: loaded(tuple(directories)))
+    monkeypatch.setattr("advisor.loading.load", lambda directories, _judge, **_: loaded(tuple(directories)))
     return Run(capsys)
 
 

@@ -167,6 +167,12 @@ def test_a_starting_file_points_to_the_schema_that_is_near(run: Run, tmp_path: P
     assert out.splitlines()[1] == "so that your editor completes it: advise schema workload -o workload.schema.json"
 
 
+def test_the_help_names_every_kind_that_can_be_started(run: Run) -> None:
+    told = " ".join(run("new", "--help")[1].split())
+    *kinds, last = starting.STARTS
+    assert f"{', '.join(kinds)} or {last}." in told
+
+
 def test_schema_prints_those_that_are_published(run: Run) -> None:
     code, out, err = run("schema")
     assert (code, err) == (0, "")
