@@ -7,16 +7,31 @@ from typing import Annotated, Final
 
 import typer
 
+from .completion import DTYPES, RUNTIMES, files, ids, one, several
+
 NOTHING_QUALIFIES: Final = 1
 """Exit code of a request that nothing meets."""
 FAULTY: Final = 2
 """Exit code of a faulty request or spec."""
 
 MODEL_HELP: Final = "Workload: an id of `advise list workloads`, or the .json file of one, as `advise import` writes it."
-Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP, metavar="ID|FILE")]
-Hardware = Annotated[str, typer.Option(help="Chips, separated by commas: ids of `advise list hardware`.", metavar="IDS")]
+Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP, metavar="ID|FILE", autocompletion=one(ids("workloads")))]
+Hardware = Annotated[
+    str,
+    typer.Option(
+        help="Chips, separated by commas: ids of `advise list hardware`.",
+        metavar="IDS",
+        autocompletion=several(ids("accelerators")),
+    ),
+]
 Dtypes = Annotated[
-    str | None, typer.Option("--dtype", help="Number formats, separated by commas: bf16, fp16, int8, ...", metavar="DTYPES")
+    str | None,
+    typer.Option(
+        "--dtype",
+        help="Number formats, separated by commas: bf16, fp16, int8, ...",
+        metavar="DTYPES",
+        autocompletion=several(DTYPES),
+    ),
 ]
 SeqLen = Annotated[str | None, typer.Option("--seq-len", help="Tokens per sample, where the model has them.", metavar="N")]
 Sizes = Annotated[
@@ -28,6 +43,7 @@ Runtime = Annotated[
         help="How the software runs the model: graph (every kernel tuned, as TensorRT does; without this option), compiled "
         "(torch.compile, Paddle-TRT and the like) or eager (a framework that launches operator by operator).",
         metavar="WORD",
+        autocompletion=one(RUNTIMES),
     ),
 ]
 Specs = Annotated[
@@ -37,9 +53,13 @@ Specs = Annotated[
         help="A folder with your own accelerators/, workloads/, rules/, ...; yours win over ours. Repeatable; "
         "ROOFWISE_SPECS may name more.",
         metavar="DIR",
+        autocompletion=files,
     ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to a file instead of the terminal.", metavar="FILE")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Write to a file instead of the terminal.", metavar="FILE", autocompletion=files),
+]
 
 
 Strict = Annotated[

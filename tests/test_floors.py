@@ -49,7 +49,7 @@ importers.onnx.shapes importers.onnx.batch importers.onnx.program importers.onnx
 importers.onnx.lines importers.onnx.groups importers.onnx.sizes importers.onnx.importer importers.onnx.summary
 importers.config importers.graphs importers.decoders importers.encoders importers.hf
 doctor report.doctor
-output loading options
+output loading completion options
 commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
 commands.doctor commands.import_hf commands.import_onnx
 commands.insights commands.list_specs commands.new commands.predict commands.schema commands.show

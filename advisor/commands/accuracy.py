@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from ..completion import files, one, several, words
 from ..options import Out, Specs, Strict
 
 if TYPE_CHECKING:
     from engine.catalog import Catalog
+
+_LABELS: Final = ("kind", "hardware", "dtype", "operator", "network", "runtime", "software")
+_FORMATS: Final = ("text", "md", "json", "csv")
 
 
 def command(
@@ -22,6 +26,7 @@ def command(
             help="Measurements to compare with instead of those that ship: a table (.csv, .csv.gz), a measurement spec, or a "
             "folder of both. Repeatable.",
             metavar="PATH",
+            autocompletion=files,
         ),
     ] = None,
     by: Annotated[
@@ -29,15 +34,21 @@ def command(
         typer.Option(
             help="A row for each of these, separated by commas: kind, hardware, dtype, operator, network, runtime, software.",
             metavar="LIST",
+            autocompletion=several(words(*_LABELS)),
         ),
     ] = "kind,operator,network,dtype,runtime",
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw predicted against measured times, too: a file .svg, .png or .html.", metavar="FILE"),
+        typer.Option(
+            help="Draw predicted against measured times, too: a file .svg, .png or .html.", metavar="FILE", autocompletion=files
+        ),
     ] = None,
     specs: Specs = None,
     strict: Strict = False,
-    form: Annotated[str, typer.Option("--format", "-f", help="text, md, json or csv.", metavar="FORMAT")] = "text",
+    form: Annotated[
+        str,
+        typer.Option("--format", "-f", help="text, md, json or csv.", metavar="FORMAT", autocompletion=one(words(*_FORMATS))),
+    ] = "text",
     out: Out = None,
 ) -> None:
     """Compare predictions with measurements.
@@ -57,7 +68,7 @@ def command(
     from ..loading import load_specs
     from ..report import accuracy as shown
 
-    inputs.choice("--format", form, ("text", "md", "json", "csv"))
+    inputs.choice("--format", form, _FORMATS)
     faults = inputs.Faults()
     groups = faults.take("--by", lambda: tuple(dict.fromkeys(inputs.names(inputs.split(by), accuracy.LABELS, "label"))), ())
     if plot is not None:

@@ -6,8 +6,10 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
+from ..completion import ENERGIES, KINDS, MEMORIES, POWERS, RATES, TIMES, ids, objectives, one, several, words
 from ..options import MODEL_HELP, NOTHING_QUALIFIES, Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict
 
+_FORMATS: Final = ("text", "json", "md", "html")
 HELP: Final = """
 Which accelerator, and which batch size, for a model under a requirement, with reasons.
 
@@ -40,24 +42,49 @@ Files: every .json file below a folder of --specs or ROOFWISE_SPECS, as in
 def command(
     ctx: typer.Context,
     *,
-    model: Annotated[str | None, typer.Option("--model", "-m", help=MODEL_HELP, metavar="ID|FILE")] = None,
-    latency: Annotated[
-        str | None, typer.Option(help="Latency limit of one pass, held with 90 % certainty.", metavar="TIME")
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help=MODEL_HELP, metavar="ID|FILE", autocompletion=one(ids("workloads")))
     ] = None,
-    throughput: Annotated[str | None, typer.Option(help="Throughput that one device must reach.", metavar="RATE")] = None,
-    power: Annotated[str | None, typer.Option(help="Limit on the average power of the chip.", metavar="POWER")] = None,
-    energy: Annotated[str | None, typer.Option(help="Limit on the energy of one inference.", metavar="ENERGY")] = None,
-    memory: Annotated[str | None, typer.Option(help="Limit on the memory that may be used.", metavar="SIZE")] = None,
+    latency: Annotated[
+        str | None,
+        typer.Option(help="Latency limit of one pass, held with 90 % certainty.", metavar="TIME", autocompletion=one(TIMES)),
+    ] = None,
+    throughput: Annotated[
+        str | None, typer.Option(help="Throughput that one device must reach.", metavar="RATE", autocompletion=one(RATES))
+    ] = None,
+    power: Annotated[
+        str | None, typer.Option(help="Limit on the average power of the chip.", metavar="POWER", autocompletion=one(POWERS))
+    ] = None,
+    energy: Annotated[
+        str | None, typer.Option(help="Limit on the energy of one inference.", metavar="ENERGY", autocompletion=one(ENERGIES))
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Limit on the memory that may be used.", metavar="SIZE", autocompletion=one(MEMORIES))
+    ] = None,
     dtype: Dtypes = None,
-    hardware: Annotated[str | None, typer.Option(help="Only these chips, separated by commas.", metavar="IDS")] = None,
+    hardware: Annotated[
+        str | None,
+        typer.Option(help="Only these chips, separated by commas.", metavar="IDS", autocompletion=several(ids("accelerators"))),
+    ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Only these kinds: gpu, tpu, npu, cpu, dataflow, edge.", metavar="KINDS")
+        str | None,
+        typer.Option(
+            help="Only these kinds: gpu, tpu, npu, cpu, dataflow, edge.", metavar="KINDS", autocompletion=several(KINDS)
+        ),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(help="What counts as best: an id of `advise list profiles`.", metavar="ID")
+        str | None,
+        typer.Option(
+            help="What counts as best: an id of `advise list profiles`.", metavar="ID", autocompletion=one(ids("profiles"))
+        ),
     ] = None,
     objective: Annotated[
-        str | None, typer.Option(help="The same in a word: balanced, latency, throughput, energy, edge, cost.", metavar="WORD")
+        str | None,
+        typer.Option(
+            help="The same in a word: balanced, latency, throughput, energy, edge, cost.",
+            metavar="WORD",
+            autocompletion=one(objectives),
+        ),
     ] = None,
     runtime: Runtime = None,
     batch: Annotated[str | None, typer.Option(help="This batch only.", metavar="N")] = None,
@@ -70,12 +97,21 @@ def command(
         bool, typer.Option("--allow-modelled", help="Recommend chips that nobody measured on silicon, too.")
     ] = False,
     explain: Annotated[
-        str | None, typer.Option(help="`excluded`: every excluded chip with its rule and what would change it.", metavar="WHAT")
+        str | None,
+        typer.Option(
+            help="`excluded`: every excluded chip with its rule and what would change it.",
+            metavar="WHAT",
+            autocompletion=one(words("excluded")),
+        ),
     ] = None,
     form: Annotated[
         str,
         typer.Option(
-            "--format", "-f", help="text, json (a contract: schemas/advice.schema.json), md or html.", metavar="FORMAT"
+            "--format",
+            "-f",
+            help="text, json (a contract: schemas/advice.schema.json), md or html.",
+            metavar="FORMAT",
+            autocompletion=one(words(*_FORMATS)),
         ),
     ] = "text",
     out: Out = None,
@@ -97,7 +133,7 @@ def command(
         raise inputs.RequestError("--model is missing; `advise list workloads` shows the models, `advise --help` examples")
     if profile and objective:
         raise inputs.RequestError("--profile and --objective say the same thing; give one of them")
-    inputs.choice("--format", form, ("text", "json", "md", "html"))
+    inputs.choice("--format", form, _FORMATS)
     inputs.choice("--explain", explain or "excluded", ("excluded",))
     shown = inputs.whole_numbers(top, least=0)[0]
     catalog, book, (model,) = load_models([model], specs, strict=strict)

@@ -5,28 +5,51 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ..completion import files, ids, one, words
 from ..options import Specs, Strict
+
+_FORMATS: Final = ("text", "json")
 
 
 def command(
     measurements: Annotated[
         list[Path],
-        typer.Argument(help="Measurement specs, tables (.csv, .csv.gz) of a known kind, or folders of both.", metavar="FILE"),
+        typer.Argument(
+            help="Measurement specs, tables (.csv, .csv.gz) of a known kind, or folders of both.",
+            metavar="FILE",
+            autocompletion=files,
+        ),
     ],
-    hardware: Annotated[str | None, typer.Option(help="The chip, where the measurements are of several.", metavar="ID")] = None,
+    hardware: Annotated[
+        str | None,
+        typer.Option(
+            help="The chip, where the measurements are of several.", metavar="ID", autocompletion=one(ids("accelerators"))
+        ),
+    ] = None,
     specs: Specs = None,
     strict: Strict = False,
     form: Annotated[
-        str, typer.Option("--format", "-f", help="How the report is printed: text or json.", metavar="FORMAT")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="How the report is printed: text or json.",
+            metavar="FORMAT",
+            autocompletion=one(words(*_FORMATS)),
+        ),
     ] = "text",
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Write the spec to a file; else it is printed, and the report to stderr.", metavar="FILE"
+            "--out",
+            "-o",
+            help="Write the spec to a file; else it is printed, and the report to stderr.",
+            metavar="FILE",
+            autocompletion=files,
         ),
     ] = None,
 ) -> None:
@@ -45,7 +68,7 @@ def command(
     from .. import inputs, output
     from ..loading import load_specs
 
-    inputs.choice("--format", form, ("text", "json"))
+    inputs.choice("--format", form, _FORMATS)
     _need_scipy()
     from ..lab import calibrate, evidence, fitted
     from ..report import calibration

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ..completion import files, one, words
 from ..options import Out, Specs, Strict
+
+_FORMATS: Final = ("text", "md", "html", "json")
 
 
 def command(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files of claims; without one, the study that ships.", metavar="FILE"),
+        typer.Argument(help="Files of claims; without one, the study that ships.", metavar="FILE", autocompletion=files),
     ] = None,
     specs: Specs = None,
     strict: Strict = False,
-    form: Annotated[str, typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT")] = "text",
+    form: Annotated[
+        str,
+        typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT", autocompletion=one(words(*_FORMATS))),
+    ] = "text",
     out: Out = None,
 ) -> None:
     """Judge the claims of a study or a slide.
@@ -40,7 +46,7 @@ def command(
     from ..report import claims as shown
     from ..report import document
 
-    inputs.choice("--format", form, ("text", "md", "html", "json"))
+    inputs.choice("--format", form, _FORMATS)
     catalog, _ = load_specs(specs, strict=strict)
     found = [load_claims(path) for path in files or sorted((data_root() / "specs" / "claims").glob("*.json"))]
     judged = [(file, judge(file, catalog)) for file in found]

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ..completion import ids, one, several, words
 from ..options import Out, Specs, Strict
+
+_FORMATS: Final = ("text", "md", "csv", "json")
 
 
 def command(
-    chips: Annotated[list[str], typer.Argument(help="Two to eight ids of `advise list hardware`.", metavar="ID")],
+    chips: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two to eight ids of `advise list hardware`.", metavar="ID", autocompletion=several(ids("accelerators"))
+        ),
+    ],
     *,
     differences: Annotated[bool, typer.Option("--differences", help="Only the lines in which the chips differ.")] = False,
     specs: Specs = None,
     strict: Strict = False,
     form: Annotated[
         str,
-        typer.Option("--format", "-f", help="table (or text), md, csv or json, the last two in base units.", metavar="FORMAT"),
+        typer.Option(
+            "--format",
+            "-f",
+            help="table (or text), md, csv or json, the last two in base units.",
+            metavar="FORMAT",
+            autocompletion=one(words(*_FORMATS)),
+        ),
     ] = "table",
     out: Out = None,
 ) -> None:
@@ -37,7 +51,7 @@ def command(
     from ..loading import load_specs
     from ..report import comparison as report
 
-    form = inputs.form(form, ("text", "md", "csv", "json"))
+    form = inputs.form(form, _FORMATS)
     catalog, _ = load_specs(specs, strict=strict)
     chosen = comparison.chosen([name for text in chips for name in inputs.split(text)], catalog)
     told = [line for line in comparison.lines(chosen, catalog) if not (differences and line.equal)]

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ..completion import DTYPES, TIMES, ids, one, words
 from ..options import MODEL_HELP, Out, Runtime, SeqLen, Sizes, Specs, Strict
+
+_FORMATS: Final = ("text", "md", "latex", "json")
 
 
 def command(
-    model: Annotated[str, typer.Argument(help=MODEL_HELP, metavar="ID|FILE")],
-    hardware: Annotated[str, typer.Option(help="The chip: an id of `advise list hardware`.", metavar="ID")],
-    dtype: Annotated[str | None, typer.Option(help="Number format; 16 bits without it.", metavar="DTYPE")] = None,
+    model: Annotated[str, typer.Argument(help=MODEL_HELP, metavar="ID|FILE", autocompletion=one(ids("workloads")))],
+    hardware: Annotated[
+        str,
+        typer.Option(help="The chip: an id of `advise list hardware`.", metavar="ID", autocompletion=one(ids("accelerators"))),
+    ],
+    dtype: Annotated[
+        str | None, typer.Option(help="Number format; 16 bits without it.", metavar="DTYPE", autocompletion=one(DTYPES))
+    ] = None,
     batch: Annotated[str, typer.Option(help="Samples per pass.", metavar="N")] = "1",
     runtime: Runtime = None,
-    latency: Annotated[str | None, typer.Option(help="A limit to solve for.", metavar="TIME")] = None,
+    latency: Annotated[
+        str | None, typer.Option(help="A limit to solve for.", metavar="TIME", autocompletion=one(TIMES))
+    ] = None,
     seq_len: SeqLen = None,
     size: Sizes = None,
     specs: Specs = None,
     strict: Strict = False,
-    form: Annotated[str, typer.Option("--format", "-f", help="text, md, latex or json.", metavar="FORMAT")] = "text",
+    form: Annotated[
+        str,
+        typer.Option("--format", "-f", help="text, md, latex or json.", metavar="FORMAT", autocompletion=one(words(*_FORMATS))),
+    ] = "text",
     out: Out = None,
 ) -> None:
     """Derive the figures of a model on a chip, step by step.
@@ -43,7 +56,7 @@ def command(
     from ..loading import load_models
     from ..report import derivation
 
-    inputs.choice("--format", form, ("text", "md", "latex", "json"))
+    inputs.choice("--format", form, _FORMATS)
     catalog, _, (model,) = load_models([model], specs, strict=strict)
     faults = inputs.Faults()
     run = faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH)

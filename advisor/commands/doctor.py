@@ -7,15 +7,20 @@ from typing import Annotated, Final
 
 import typer
 
+from ..completion import one, words
 from ..options import Out, Specs
 
 FOUND: Final = 1
 """Exit code where something is wrong."""
 
+_FORMATS: Final = ("text", "json")
+
 
 def command(
     specs: Specs = None,
-    form: Annotated[str, typer.Option("--format", "-f", help="text or json.", metavar="FORMAT")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="text or json.", metavar="FORMAT", autocompletion=one(words(*_FORMATS)))
+    ] = "text",
     out: Out = None,
 ) -> None:
     """Look at the installation: versions, extras, specs, terminal.
@@ -34,7 +39,7 @@ def command(
     from ..report import doctor as shown
     from ..report.layout import plain
 
-    form = inputs.form(form, ("text", "json"))
+    form = inputs.form(form, _FORMATS)
     terminal = doctor.Terminal(
         encoding=sys.stdout.encoding or "unknown", columns=output.width(), colour=output.paint(out) is not plain
     )

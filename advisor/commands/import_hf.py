@@ -8,26 +8,40 @@ from typing import Annotated, Any
 
 import typer
 
+from ..completion import files, one, words
+
 
 def command(
-    config: Annotated[str, typer.Argument(help="The config.json of a model, or - for standard input.", metavar="FILE")],
+    config: Annotated[
+        str, typer.Argument(help="The config.json of a model, or - for standard input.", metavar="FILE", autocompletion=files)
+    ],
     phase: Annotated[
         str,
         typer.Option(
             help="prefill: a pass over a prompt. decode: one step of generation, a token after a context. The graph is the "
             "same, the default sizes differ.",
             metavar="WORD",
+            autocompletion=one(words("prefill", "decode")),
         ),
     ] = "prefill",
     logits: Annotated[
-        str, typer.Option(help="Of which tokens logits are computed: last, as runtimes do, or all.", metavar="WORD")
+        str,
+        typer.Option(
+            help="Of which tokens logits are computed: last, as runtimes do, or all.",
+            metavar="WORD",
+            autocompletion=one(words("last", "all")),
+        ),
     ] = "last",
     identifier: Annotated[str, typer.Option("--id", help="The id of the spec.", metavar="ID")] = "",
     name: Annotated[str, typer.Option(help="The name of the model.", metavar="TEXT")] = "",
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Write the spec to a file; else it is printed, and the summary to stderr.", metavar="FILE"
+            "--out",
+            "-o",
+            help="Write the spec to a file; else it is printed, and the summary to stderr.",
+            metavar="FILE",
+            autocompletion=files,
         ),
     ] = None,
 ) -> None:

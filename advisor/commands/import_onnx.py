@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ..completion import files, one, words
+
+_FORMATS: Final = ("text", "json")
+
 
 def command(
-    model: Annotated[Path, typer.Argument(help="The ONNX file. Its weights are not read.", metavar="FILE")],
+    model: Annotated[
+        Path, typer.Argument(help="The ONNX file. Its weights are not read.", metavar="FILE", autocompletion=files)
+    ],
     id_: Annotated[
         str | None, typer.Option("--id", help="The id of the workload; else it is made of the file's name.", metavar="ID")
     ] = None,
@@ -28,12 +34,23 @@ def command(
         ),
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", "-f", help="How the summary is printed: text or json.", metavar="FORMAT")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="How the summary is printed: text or json.",
+            metavar="FORMAT",
+            autocompletion=one(words(*_FORMATS)),
+        ),
     ] = "text",
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Write the spec to a file; else it is printed, and the summary to stderr.", metavar="FILE"
+            "--out",
+            "-o",
+            help="Write the spec to a file; else it is printed, and the summary to stderr.",
+            metavar="FILE",
+            autocompletion=files,
         ),
     ] = None,
 ) -> None:
@@ -51,7 +68,7 @@ def command(
     """
     from .. import inputs, output
 
-    form = inputs.form(form, ("text", "json"))
+    form = inputs.form(form, _FORMATS)
     faults = inputs.Faults()
     sizes = faults.take("--size", lambda: inputs.sizes(size or (), None), {})
     faults.take("--size", lambda: _positive(sizes), None)

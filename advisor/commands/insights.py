@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from ..completion import BATCHES, DTYPES, files, ids, one, several, words
 from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict
 
 if TYPE_CHECKING:
@@ -15,33 +16,58 @@ if TYPE_CHECKING:
 
     from ..claim import Variant
 
+_FORMATS: Final = ("text", "md", "html", "json")
+
 
 def command(
     models: Annotated[
         str,
         typer.Option(
-            "--models", "--model", "-m", help="Workloads, or their .json files, separated by commas.", metavar="IDS|FILES"
+            "--models",
+            "--model",
+            "-m",
+            help="Workloads, or their .json files, separated by commas.",
+            metavar="IDS|FILES",
+            autocompletion=several(ids("workloads")),
         ),
     ],
     hardware: Annotated[
         str,
-        typer.Option(help="Chips, separated by commas; also variants of files of claims, as h100-as-studied.", metavar="IDS"),
+        typer.Option(
+            help="Chips, separated by commas; also variants of files of claims, as h100-as-studied.",
+            metavar="IDS",
+            autocompletion=several(ids("accelerators")),
+        ),
     ],
     batch: Annotated[
-        str, typer.Option(help="Batches and ranges: 1,4,8,16,32,64 or 1..64x2; first and last are compared.", metavar="LIST")
+        str,
+        typer.Option(
+            help="Batches and ranges: 1,4,8,16,32,64 or 1..64x2; first and last are compared.",
+            metavar="LIST",
+            autocompletion=one(BATCHES),
+        ),
     ] = "1,4,8,16,32,64",
     dtype: Annotated[
-        str | None, typer.Option(help="One number format; without it 16 bits where a chip has them.", metavar="DTYPE")
+        str | None,
+        typer.Option(
+            help="One number format; without it 16 bits where a chip has them.", metavar="DTYPE", autocompletion=one(DTYPES)
+        ),
     ] = None,
     runtime: Runtime = None,
     claims: Annotated[
-        list[Path] | None, typer.Option(help="A file of claims whose variants --hardware may name. Repeatable.", metavar="FILE")
+        list[Path] | None,
+        typer.Option(
+            help="A file of claims whose variants --hardware may name. Repeatable.", metavar="FILE", autocompletion=files
+        ),
     ] = None,
     seq_len: SeqLen = None,
     size: Sizes = None,
     specs: Specs = None,
     strict: Strict = False,
-    form: Annotated[str, typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT")] = "text",
+    form: Annotated[
+        str,
+        typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT", autocompletion=one(words(*_FORMATS))),
+    ] = "text",
     out: Out = None,
 ) -> None:
     """Study what a larger batch buys, where it ends, and why.
@@ -64,7 +90,7 @@ def command(
     from ..report import document
     from ..report.insights import insights
 
-    inputs.choice("--format", form, ("text", "md", "html", "json"))
+    inputs.choice("--format", form, _FORMATS)
     catalog, book, names = load_models(inputs.split(models), specs, strict=strict)
     faults = inputs.Faults()
     variants = faults.take("--claims", lambda: _variants(claims or ()), {})

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ..completion import DTYPES, KINDS, one, several, words
 from ..options import Out, Specs, Strict
+
+_TOPICS: Final = ("hardware", "workloads", "rules", "checks", "profiles", "calibrations", "measurements")
+_FORMATS: Final = ("text", "md", "csv", "json")
 
 
 def command(
     what: Annotated[
-        str, typer.Argument(help="hardware, workloads, rules, checks, profiles, calibrations or measurements.", metavar="WHAT")
+        str,
+        typer.Argument(
+            help="hardware, workloads, rules, checks, profiles, calibrations or measurements.",
+            metavar="WHAT",
+            autocompletion=one(words(*_TOPICS)),
+        ),
     ],
     kind: Annotated[
         str | None,
-        typer.Option(help="Only these kinds: gpu, tpu, npu, cpu, dataflow, or edge: made for the edge.", metavar="KINDS"),
+        typer.Option(
+            help="Only these kinds: gpu, tpu, npu, cpu, dataflow, or edge: made for the edge.",
+            metavar="KINDS",
+            autocompletion=several(KINDS),
+        ),
     ] = None,
     vendor: Annotated[str | None, typer.Option(help="Only those of these vendors.", metavar="NAMES")] = None,
     family: Annotated[str | None, typer.Option(help="Only those of these families.", metavar="NAMES")] = None,
     dtype: Annotated[
         str | None,
-        typer.Option(help="Only those with a peak in one of these number formats; the peak shown is that.", metavar="DTYPES"),
+        typer.Option(
+            help="Only those with a peak in one of these number formats; the peak shown is that.",
+            metavar="DTYPES",
+            autocompletion=several(DTYPES),
+        ),
     ] = None,
     sort: Annotated[
         str | None,
@@ -36,7 +53,13 @@ def command(
     strict: Strict = False,
     form: Annotated[
         str,
-        typer.Option("--format", "-f", help="table (or text), md, csv or json (a plain list of objects).", metavar="FORMAT"),
+        typer.Option(
+            "--format",
+            "-f",
+            help="table (or text), md, csv or json (a plain list of objects).",
+            metavar="FORMAT",
+            autocompletion=one(words(*_FORMATS)),
+        ),
     ] = "table",
     out: Out = None,
 ) -> None:
@@ -59,7 +82,7 @@ def command(
     from ..loading import load_specs
     from ..report import columns
 
-    form = inputs.form(form, ("text", "md", "csv", "json"))
+    form = inputs.form(form, _FORMATS)
     catalog, book = load_specs(specs, strict=strict)
     checks = load_checks(inputs.spec_directories(specs or ()), strict=False)
     faults = inputs.Faults()

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+from ..completion import files, one, words
+
+_KINDS: Final = ("accelerator", "workload", "rule", "profile", "calibration", "measurement")
 
 
 def command(
     kind: Annotated[
-        str, typer.Argument(help="accelerator, workload, rule, profile, calibration or measurement.", metavar="KIND")
+        str,
+        typer.Argument(
+            help="accelerator, workload, rule, profile, calibration or measurement.",
+            metavar="KIND",
+            autocompletion=one(words(*_KINDS)),
+        ),
     ],
     name: Annotated[str, typer.Argument(help="The id of the spec; of a rule such as J901.", metavar="NAME")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file to write; without it NAME.json here.", metavar="FILE")
+        Path | None,
+        typer.Option("--out", "-o", help="The file to write; without it NAME.json here.", metavar="FILE", autocompletion=files),
     ] = None,
 ) -> None:
     """Start a spec: a commented file to fill in.

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ..completion import BATCHES, one, words
 from ..options import Dtypes, Hardware, Model, Out, Runtime, SeqLen, Sizes, Specs, Strict
+
+_FORMATS: Final = ("text", "csv", "json")
 
 
 def command(
     model: Model,
     hardware: Hardware,
-    batch: Annotated[str, typer.Option(help="Batches and ranges: 1,2,4 or 1..64 or 1..64x2.", metavar="LIST")] = "1",
+    batch: Annotated[
+        str,
+        typer.Option(help="Batches and ranges: 1,2,4 or 1..64 or 1..64x2.", metavar="LIST", autocompletion=one(BATCHES)),
+    ] = "1",
     dtype: Dtypes = None,
     runtime: Runtime = None,
     seq_len: SeqLen = None,
     size: Sizes = None,
     specs: Specs = None,
     strict: Strict = False,
-    form: Annotated[str, typer.Option("--format", "-f", help="text, csv or json.", metavar="FORMAT")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="text, csv or json.", metavar="FORMAT", autocompletion=one(words(*_FORMATS)))
+    ] = "text",
     out: Out = None,
 ) -> None:
     """Predict bound, estimate and interval, batch by batch.
@@ -41,7 +49,7 @@ def command(
     from .. import inputs, output
     from ..loading import load_models
 
-    form = inputs.form(form, ("text", "csv", "json"))
+    form = inputs.form(form, _FORMATS)
     catalog, _, (model,) = load_models([model], specs, strict=strict)
     faults = inputs.Faults()
     chips = faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ())

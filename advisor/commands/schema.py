@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from ..completion import one, schemas
 from ..options import Out
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="A schema; without one, their names.", metavar="NAME")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A schema; without one, their names.", metavar="NAME", autocompletion=one(schemas))
+    ] = None,
     out: Out = None,
 ) -> None:
     """Print the JSON Schema of a spec or an answer.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from ..completion import DTYPES, everything, ids, one, words
 from ..options import Out, Runtime, SeqLen, Sizes, Specs, Strict
 
 if TYPE_CHECKING:
@@ -23,12 +24,24 @@ _MODEL_FORMATS: Final = ("text", "md", "json", "csv")
 def command(
     name: Annotated[
         str,
-        typer.Argument(help="An id of any spec, or a file. Where two kinds share an id: calibrations/ID.", metavar="ID|FILE"),
+        typer.Argument(
+            help="An id of any spec, or a file. Where two kinds share an id: calibrations/ID.",
+            metavar="ID|FILE",
+            autocompletion=one(everything),
+        ),
     ],
     hardware: Annotated[
-        str | None, typer.Option(help="Of a model: the chip whose ridge batches and times are shown.", metavar="ID")
+        str | None,
+        typer.Option(
+            help="Of a model: the chip whose ridge batches and times are shown.",
+            metavar="ID",
+            autocompletion=one(ids("accelerators")),
+        ),
     ] = None,
-    dtype: Annotated[str | None, typer.Option(help="Of a model: number format; 16 bits without it.", metavar="DTYPE")] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="Of a model: number format; 16 bits without it.", metavar="DTYPE", autocompletion=one(DTYPES)),
+    ] = None,
     batch: Annotated[str | None, typer.Option(help="Of a model: samples per pass; 1 without it.", metavar="N")] = None,
     runtime: Runtime = None,
     seq_len: SeqLen = None,
@@ -37,7 +50,14 @@ def command(
     specs: Specs = None,
     strict: Strict = False,
     form: Annotated[
-        str, typer.Option("--format", "-f", help="text (or table), md or json; of a model csv, too.", metavar="FORMAT")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="text (or table), md or json; of a model csv, too.",
+            metavar="FORMAT",
+            autocompletion=one(words(*_MODEL_FORMATS)),
+        ),
     ] = "text",
     out: Out = None,
 ) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
+from ..completion import BATCHES, ids, one, several, words
 from ..options import Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict
+
+_FORMATS: Final = ("text", "md", "html", "csv", "json", "parquet")
 
 
 def command(
@@ -21,11 +24,24 @@ def command(
             "-m",
             help="Workloads, or their .json files, separated by commas; or `all`.",
             metavar="IDS|FILES",
+            autocompletion=several(words("all"), ids("workloads")),
         ),
     ],
-    hardware: Annotated[str, typer.Option(help="Chips, separated by commas, or `all`.", metavar="IDS")] = "all",
+    hardware: Annotated[
+        str,
+        typer.Option(
+            help="Chips, separated by commas, or `all`.",
+            metavar="IDS",
+            autocompletion=several(words("all"), ids("accelerators")),
+        ),
+    ] = "all",
     batch: Annotated[
-        str, typer.Option(help="Batches and ranges: 1,2,4 or 1..64 or 1..64x2 (powers) or 8..64+8 (steps).", metavar="LIST")
+        str,
+        typer.Option(
+            help="Batches and ranges: 1,2,4 or 1..64 or 1..64x2 (powers) or 8..64+8 (steps).",
+            metavar="LIST",
+            autocompletion=one(BATCHES),
+        ),
     ] = "1..64x2",
     dtype: Dtypes = None,
     runtime: Runtime = None,
@@ -38,7 +54,13 @@ def command(
     ] = False,
     form: Annotated[
         str,
-        typer.Option("--format", "-f", help="text, md, html, csv, json or parquet (extra scale).", metavar="FORMAT"),
+        typer.Option(
+            "--format",
+            "-f",
+            help="text, md, html, csv, json or parquet (extra scale).",
+            metavar="FORMAT",
+            autocompletion=one(words(*_FORMATS)),
+        ),
     ] = "text",
     out: Out = None,
 ) -> None:
@@ -60,7 +82,7 @@ def command(
     from ..loading import load_models
     from ..sweep import Sweep, points_of, sweep
 
-    inputs.choice("--format", form, ("text", "md", "html", "csv", "json", "parquet"))
+    inputs.choice("--format", form, _FORMATS)
     catalog, _, named = load_models(inputs.split(models), specs, strict=strict)
     faults = inputs.Faults()
     if form == "parquet":

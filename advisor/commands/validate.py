@@ -7,8 +7,10 @@ from typing import Annotated, Final
 
 import typer
 
+from ..completion import files, one, words
 from ..options import FAULTY, Out
 
+_FORMATS: Final = ("text", "json", "sarif", "github")
 WARNED: Final = 1
 """Exit code with --strict where there are warnings, and no errors."""
 
@@ -16,10 +18,21 @@ WARNED: Final = 1
 def command(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Spec files, folders of them, patterns such as 'specs/**/*.json'; - is stdin.", metavar="FILE"),
+        typer.Argument(
+            help="Spec files, folders of them, patterns such as 'specs/**/*.json'; - is stdin.",
+            metavar="FILE",
+            autocompletion=files,
+        ),
     ],
     form: Annotated[
-        str, typer.Option("--format", "-f", help="text, json, sarif (code scanning) or github (annotations).", metavar="FORMAT")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="text, json, sarif (code scanning) or github (annotations).",
+            metavar="FORMAT",
+            autocompletion=one(words(*_FORMATS)),
+        ),
     ] = "text",
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 where there are only warnings.")] = False,
     stdin_name: Annotated[str, typer.Option(help="What to call the file that stdin brings.", metavar="NAME")] = "<stdin>",
@@ -41,7 +54,7 @@ def command(
     from ..report import findings
     from ..validation import STDIN, validate_paths
 
-    inputs.choice("--format", form, tuple(findings.FORMATS))
+    inputs.choice("--format", form, _FORMATS)
     report = validate_paths(paths, sys.stdin.buffer.read() if STDIN in paths else None, stdin_name)
     (only, *others) = report.outcomes
     facts = browse.outcome_text(only) if only.spec is not None and not others else ""
