@@ -31,6 +31,7 @@ from .commands import (
     sweep,
     validate,
 )
+from .completion import split_equals
 from .options import FAULTY
 
 WIDTH: Final = 100
@@ -111,6 +112,7 @@ def _report(lines: Iterable[str]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
+    split_equals(os.environ)
     sys.exit(_run(arguments))
 
 

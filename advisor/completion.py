@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -84,6 +84,22 @@ RATES: Final = words("100/s", "1000/s", "10000/s")
 POWERS: Final = words("15W", "75W", "300W", "700W")
 ENERGIES: Final = words("1mJ", "10mJ", "100mJ")
 MEMORIES: Final = words("8GB", "24GB", "80GB")
+
+
+def split_equals(environment: MutableMapping[str, str]) -> None:
+    """Take away the words `=` that Bash makes of `--option=value`, so that the value is completed as in `--option value`.
+
+    >>> told = {"COMP_WORDS": "advise --model = resn", "COMP_CWORD": "3"}
+    >>> split_equals(told)
+    >>> told
+    {'COMP_WORDS': 'advise --model resn', 'COMP_CWORD': '2'}
+    """
+    words, place = re.split("([ \n])", environment.get("COMP_WORDS", "")), environment.get("COMP_CWORD", "")
+    if not place.isdecimal():
+        return
+    equals = [index for index, word in enumerate(words[: 2 * int(place)]) if word == "="]
+    kept = [word for index, word in enumerate(words) if index not in equals and index + 1 not in equals]
+    environment.update(COMP_WORDS="".join(kept), COMP_CWORD=str(int(place) - len(equals)))
 
 
 # The catalogue and the user's folders.

@@ -183,7 +183,8 @@ def test_bash_completes(tmp_path: Path) -> None:
     command.chmod(0o755)
     script = (
         f'PATH={tmp_path}:$PATH; eval "$(_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION=1 advise --show-completion bash)"; '
-        'COMP_WORDS=(advise --hardware nvidia-l4,nvidia-t); COMP_CWORD=2; _advise_completion advise; echo "${COMPREPLY[@]}"'
+        'COMP_WORDS=(advise --hardware nvidia-l4,nvidia-t); COMP_CWORD=2; _advise_completion advise; echo "${COMPREPLY[@]}"; '
+        'COMP_WORDS=(advise --model = resnet15); COMP_CWORD=3; _advise_completion advise; echo "${COMPREPLY[@]}"'
     )
     done = subprocess.run([bash, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("nvidia-l4,nvidia-t4\n", "")
+    assert (done.stdout, done.stderr) == ("nvidia-l4,nvidia-t4\nresnet152\n", "")
