@@ -1,12 +1,14 @@
-"""Prints pages from data and code: rules, checks and their facts, the catalogue, the ids of findings, the commands.
+"""Prints pages from data and code: rules and checks, the catalogue, findings, operators, commands, and an answer in README.md.
 
-`python -m advisor.docs --write` writes all; `python -m advisor.docs catalogue` prints one.
+`python -m advisor.docs --write` writes all, `--check` says which are stale; `python -m advisor.docs catalogue` prints one.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from engine.catalog import data_root, load
@@ -18,9 +20,13 @@ from .check import Check, Checkbook, load_checks
 from .chip_facts import CHIP, FORMAT, SIZE
 from .chip_facts import TEXTS as CHECK_TEXTS
 from .facts import NUMBERS, TEXTS
+from .recommend import advise
 from .reference import reference_text
 from .report.layout import markdown_table
+from .report.text import report
+from .requirements import Requirements
 from .rule import FAMILIES, Profile, Rule, Rulebook, load_rulebook
+from .vocabulary import vocabulary_text
 
 INTRODUCTION: Final = """# Rules, profiles, checks and facts
 
@@ -164,24 +170,62 @@ def findings_text() -> str:
     return "\n".join(parts)
 
 
+README_WIDTH: Final = 100
+README_TOP: Final = 5
+"""Columns of the answer in README.md, and how many alternatives it shows: those of a terminal that says nothing else."""
+
+
+def readme_text() -> str:
+    """Return README.md with the answer that it shows and the counts that it names as they are now."""
+    catalog, book = load(), load_rulebook()
+    advice = advise(Requirements(model="resnet50", latency_s=0.01), catalog, book)
+    told = {
+        r"(?<=## An answer\n\n```text\n).*?(?=^```$)": report(advice, catalog, book, width=README_WIDTH, top=README_TOP),
+        r"(?<=It knows )\d+ chips": f"{len(catalog.accelerators)} chips",
+        r"(?<=chips and )\d+ workloads": f"{len(catalog.workloads)} workloads",
+    }
+    text = path_of("readme").read_text(encoding="utf-8")
+    for pattern, now in told.items():
+        text = re.sub(pattern, now.replace("\\", r"\\"), text, count=1, flags=re.DOTALL | re.MULTILINE)
+    return text
+
+
+def path_of(name: str) -> Path:
+    """Return the file of a page."""
+    return data_root() / ("README.md" if name == "readme" else f"docs/{name}.md")
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "rules": lambda: rules_text(load_rulebook(), load_checks()),
     "catalogue": lambda: catalogue_text(load()),
     "findings": findings_text,
+    "operators": vocabulary_text,
     "reference": reference_text,
+    "readme": readme_text,
 }
 """Page -> what prints it."""
 
 
+def stale(names: Iterable[str]) -> list[str]:
+    """Return those of the pages that do not say what is so now."""
+    return [name for name in names if PAGES[name]() != path_of(name).read_text(encoding="utf-8")]
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Print the pages that are named, `rules` where none is, or write them, all where none is; return the exit code."""
-    names = [argument for argument in arguments if argument != "--write"]
+    """Print the pages that are named, `rules` where none is; write or check them, all where none is; return the exit code."""
+    names = [argument for argument in arguments if not argument.startswith("--")]
     if unknown := [name for name in names if name not in PAGES]:
         sys.stderr.write(f"error: no page {unknown[0]!r}; there are: {', '.join(PAGES)}\n")
         return 2
+    if "--check" in arguments:
+        found = stale(names or PAGES)
+        sys.stderr.write(
+            "".join(f"error: {path_of(name).name} is stale; run python -m advisor.docs --write\n" for name in found)
+        )
+        return int(bool(found))
     if "--write" in arguments:
         for name in names or PAGES:
-            (data_root() / "docs" / f"{name}.md").write_text(PAGES[name](), encoding="utf-8")
+            path_of(name).write_text(PAGES[name](), encoding="utf-8")
     else:
         sys.stdout.write("".join(PAGES[name]() for name in names or ["rules"]))
     return 0

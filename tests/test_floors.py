@@ -38,7 +38,7 @@ inputs validation report.findings datasheet report.datasheet browse listing comp
 candidate
 exclusion
 recommend sweep judge insight
-contract catalogue formula step derive
+contract catalogue vocabulary formula step derive
 report.document report.text report.markdown report.derivation report.insights report.model
 report.answer report.charts report.html
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks

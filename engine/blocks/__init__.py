@@ -1,62 +1,21 @@
-"""Blocks: short names for the groups of operators that papers repeat, so that a workload is as short as its paper's table."""
+"""Blocks: short names for the groups of operators that papers repeat, so that a workload is as short as its paper's table.
+
+A module for each family. `AnyBlock` is every block that these modules declare: a class is all that a new one takes.
+"""
 
 from __future__ import annotations
 
-from .convolutional import (
-    BasicBlock,
-    Bottleneck,
-    ConvActivation,
-    ConvNorm,
-    DarkResidual,
-    DenseLayer,
-    Fire,
-    GatedResidual,
-    Inception,
-    InvertedResidual,
-    SeparableConv,
-    ShuffleUnit,
-)
-from .detection import C3, C2f, DetectionHead, Sppf
-from .diffusion import DitBlock
-from .hierarchical import ChannelNorm, ConvNextBlock, PatchMerging, SwinBlock
-from .recommendation import Mlp
-from .transformer import (
-    CrossDecoderBlock,
-    DecoderBlock,
-    EncoderBlock,
-    GatedDecoderBlock,
-    LatentDecoderBlock,
-    PreNormEncoderBlock,
-)
+from typing import TYPE_CHECKING, Final, Union
 
-AnyBlock = (
-    ConvNorm
-    | ConvActivation
-    | Bottleneck
-    | BasicBlock
-    | DarkResidual
-    | InvertedResidual
-    | SeparableConv
-    | GatedResidual
-    | DenseLayer
-    | Fire
-    | Inception
-    | EncoderBlock
-    | PreNormEncoderBlock
-    | DecoderBlock
-    | GatedDecoderBlock
-    | LatentDecoderBlock
-    | CrossDecoderBlock
-    | C3
-    | C2f
-    | Sppf
-    | DetectionHead
-    | ChannelNorm
-    | ConvNextBlock
-    | SwinBlock
-    | PatchMerging
-    | DitBlock
-    | Mlp
-    | ShuffleUnit
-)
-"""Every block that a graph may name."""
+from ..ops import declared
+from . import convolutional, detection, diffusion, hierarchical, recommendation, transformer
+from .base import Block
+
+FAMILIES: Final = (convolutional, detection, hierarchical, diffusion, recommendation, transformer)
+"""The modules of blocks."""
+
+if TYPE_CHECKING:
+    AnyBlock = Block
+else:
+    AnyBlock = Union[tuple(kind for module in FAMILIES for kind in declared(module, Block))]  # noqa: UP007
+    """Every block that a graph may name."""

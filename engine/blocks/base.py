@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,9 @@ ActivationName = Literal["relu", "relu6", "leaky_relu", "gelu", "silu", "tanh", 
 class Block(Model):
     """Base of all blocks; `repeat` of them stand in a row, the first reading what `inputs` names, or what stands before."""
 
+    if TYPE_CHECKING:
+        op: str
+        """The word for it in graphs; each block says its own."""
     name: Key | None = None
     inputs: Annotated[tuple[NodeName, ...], Field(max_length=1), Tuple] = ()
     repeat: Annotated[int, Field(ge=1, le=1000), Integral] = 1

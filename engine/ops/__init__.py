@@ -1,73 +1,45 @@
 """Operators: each declares its fields, its output shape and what it costs, in one place.
 
-A module for each family; `AnyOperator` is every operator that a graph may name.
+A module for each family. `AnyOperator` is every operator that these modules declare: a class is all that a new one takes.
 """
 
 from __future__ import annotations
 
-from .attention import Attention, CrossAttention, LatentAttention
-from .conditioning import AdaptiveNorm, Frequencies, GatedSum
-from .experts import Combine, ExpertLinear
-from .general import Bundle, Convolution, Copy, Join, Normalize, Permute, Pointwise, Pooling, Product, Reduce, Section
-from .image import Conv2d, ConvTranspose2d, GlobalPool, Pool, Upsample
-from .layout import ChannelsFirst, ChannelShuffle, ChannelsLast, Part, PatchMerge
-from .matrix import Linear, MatMul
-from .movement import Concat, Embedding, FlattenSpatial, Prepend, Reshape, Slice
-from .norms import GroupNorm, LayerScale
-from .pointwise import Activation, BatchNorm, Elementwise, Gate, HeadNorm, LayerNorm, Positions, Softmax
-from .recommendation import EmbeddingBags, Interaction
-from .window import WindowAttention
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, TypeVar, Union
 
-AnyOperator = (
-    Conv2d
-    | Linear
-    | MatMul
-    | Attention
-    | LatentAttention
-    | CrossAttention
-    | ExpertLinear
-    | Combine
-    | Pool
-    | GlobalPool
-    | BatchNorm
-    | LayerNorm
-    | HeadNorm
-    | Softmax
-    | Activation
-    | Elementwise
-    | Embedding
-    | Reshape
-    | Slice
-    | Concat
-    | FlattenSpatial
-    | Gate
-    | Positions
-    | Prepend
-    | Upsample
-    | ConvTranspose2d
-    | GroupNorm
-    | LayerScale
-    | ChannelsLast
-    | ChannelsFirst
-    | Part
-    | PatchMerge
-    | ChannelShuffle
-    | WindowAttention
-    | AdaptiveNorm
-    | GatedSum
-    | Frequencies
-    | EmbeddingBags
-    | Interaction
-    | Pointwise
-    | Normalize
-    | Reduce
-    | Permute
-    | Section
-    | Join
-    | Bundle
-    | Copy
-    | Product
-    | Pooling
-    | Convolution
+from . import (
+    attention,
+    conditioning,
+    experts,
+    general,
+    image,
+    layout,
+    matrix,
+    movement,
+    norms,
+    pointwise,
+    recommendation,
+    window,
 )
-"""Every operator that a graph may name."""
+from .base import Operator
+
+K = TypeVar("K")
+
+FAMILIES: Final = (
+    matrix, image, attention, window, pointwise, norms, movement, layout, experts, conditioning, recommendation, general
+)  # fmt: skip
+"""The modules of operators; general ones, which importers write, come last."""
+
+
+def declared(module: ModuleType, base: type[K]) -> list[type[K]]:
+    """Return the classes that a module declares below a base and that graphs may name, in order: those with an `op`."""
+    found = [each for each in vars(module).values() if isinstance(each, type) and issubclass(each, base)]
+    return [each for each in found if each.__module__ == module.__name__ and "op" in getattr(each, "model_fields", {})]
+
+
+if TYPE_CHECKING:
+    AnyOperator = Operator
+else:
+    AnyOperator = Union[tuple(kind for module in FAMILIES for kind in declared(module, Operator))]  # noqa: UP007
+    """Every operator that a graph may name."""

@@ -11,7 +11,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import Discriminator, Field, Tag
 
@@ -116,6 +116,9 @@ class Operator(Model):
     launches: ClassVar[int] = 1
     """How many operators an eager framework launches for it, one after the other."""
 
+    if TYPE_CHECKING:
+        op: str
+        """The word for it in graphs; each operator says its own, as `op: Literal["linear"]`."""
     name: NodeName | None = None
     inputs: Annotated[tuple[NodeName, ...], Tuple] = ()
 

@@ -348,7 +348,7 @@ class _Windows(Operator):
         given = (self.kernel, self.stride or (1,) * rank, self.dilation or (1,) * rank)
         sides = (self.before or (0,) * rank, self.after or (0,) * rank)
         if len(shape) != rank + 1 or any(len(values) != rank for values in (*given, *sides)):
-            raise GraphError(f"{self.op} has a window of {rank} axes, which {shape} and its other fields must have, too")  # type: ignore[attr-defined]
+            raise GraphError(f"{self.op} has a window of {rank} axes, which {shape} and its other fields must have, too")
         dims = [[size_of(dim, sizes) for dim in values] for values in given]
         return [Window(k, s, b, a, d) for k, s, d, b, a in zip(*dims, *sides, strict=True)]
 
