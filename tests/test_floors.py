@@ -24,7 +24,7 @@ blocks.__init__
 workload
 _compiled
 fusion liveness totals network
-codegen assembly single compiled solve
+codegen assembly specimen single compiled fleet solve
 places documents kinds folders checks
 catalog
 predict
