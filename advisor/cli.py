@@ -20,6 +20,7 @@ from .commands import (
     compare,
     derive,
     doctor,
+    explore,
     import_hf,
     import_onnx,
     insights,
@@ -46,6 +47,7 @@ app = typer.Typer(add_completion=True, **_SETTINGS)
 app.callback(invoke_without_command=True, help=advise.HELP)(advise.command)
 app.command("predict")(predict.command)
 app.command("sweep")(sweep.command)
+app.command("explore")(explore.command)
 app.command("list")(list_specs.command)
 app.command("show")(show.command)
 app.command("compare")(compare.command)

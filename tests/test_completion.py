@@ -25,7 +25,7 @@ SHELLS = ("bash", "zsh", "fish")
 ADVISE = typer.main.get_command(app)
 CONTEXT = typer.Context(ADVISE)
 COMMANDS = reference.commands()
-FREE = {"N", "NAME=N", "TEXT", "NAME", "NAMES", "KEY", "OP"}
+FREE = {"N", "NAME=N", "TEXT", "NAME", "NAMES", "KEY", "OP", "ADDRESS", "EXPR"}
 """What options take that only the user knows."""
 CASES = [
     ("advise show nvidia-l4", ["nvidia-l4", "nvidia-l40", "nvidia-l40s"]),

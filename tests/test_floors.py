@@ -43,7 +43,9 @@ report.document report.text report.markdown report.derivation report.insights re
 report.answer report.charts report.html
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
-schemas report.sweep report.claims report.accuracy report.plot report.calibration
+explore.__init__ explore.axes explore.summary explore.space explore.parts explore.run explore.cluster explore.request
+explore.search explore.hypothetical explore.answer
+schemas report.sweep report.claims report.accuracy report.plot report.calibration report.explore
 importers.__init__ importers.onnx.__init__ importers.onnx.wire importers.onnx.beside importers.onnx.model importers.onnx.values
 importers.onnx.shapes importers.onnx.batch importers.onnx.program importers.onnx.patterns importers.onnx.writer
 importers.onnx.lines importers.onnx.groups importers.onnx.sizes importers.onnx.importer importers.onnx.summary
@@ -51,7 +53,7 @@ importers.config importers.graphs importers.decoders importers.encoders importer
 doctor report.doctor
 output loading completion options
 commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
-commands.doctor commands.import_hf commands.import_onnx
+commands.doctor commands.explore commands.import_hf commands.import_onnx
 commands.insights commands.list_specs commands.new commands.predict commands.schema commands.show
 commands.sweep commands.validate
 cli

@@ -1,0 +1,247 @@
+"""What a search found: the best point, the limits that bind, what more of each figure would bring, the front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from engine.compiled import kernels_on
+from engine.errors import DomainError
+from engine.fleet import CHIP_FIGURES, fleet
+from engine.fusion import Kernel
+from engine.predict import COLUMNS, known
+from engine.solve import RoofCurve, kernel_curve
+
+from .axes import Axis
+from .hypothetical import oddities
+from .space import Base, Limit, Space, evaluate, point
+from .summary import Record, Summary, pareto
+
+STEP: Final = 0.01
+"""A sensitivity is measured over so large a step to both sides; over one unit where units are counted."""
+FRONT_ROWS: Final = 8
+_FOLLOWS_PEAK: Final = ("clock", "units", "array_rows", "array_columns")
+"""Figures that the peak follows, unless it varies itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One point with its base, the figures of its chip and its facts."""
+
+    index: int
+    base: Base
+    figures: Mapping[str, float]
+    facts: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """Elasticities at the best point: d ln / d ln of a figure, of the estimate and of the objective by differences.
+
+    `roof` is that of the latency on the plain roof, in closed form; None where the roof is unknown.
+    """
+
+    name: str
+    latency: float | None
+    objective: float | None
+    roof: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """A limit at the best point: how many points break it, the best without it, and whether that is better."""
+
+    limit: Limit
+    failing: int
+    nearest: Found | None
+    without: Found | None
+    binds: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a search found."""
+
+    space: Space
+    summary: Summary
+    best: Found | None
+    bounds: tuple[Bound, ...]
+    sensitivities: tuple[Sensitivity, ...]
+    roof: RoofCurve | None
+    front: tuple[Found, ...]
+    ends: Mapping[str, str]
+    oddities: tuple[str, ...]
+
+
+def answer(space: Space, summary: Summary) -> Answer:
+    """Return what a search found, its points evaluated again."""
+    best = _found(space, summary.best)
+    roof = None if best is None else _roof(space, best)
+    return Answer(
+        space=space, summary=summary, best=best, roof=roof,
+        bounds=tuple(_bound(space, summary, limit) for limit in space.limits),
+        sensitivities=() if best is None else _sensitivities(space, best, roof),
+        front=tuple(found for record in _thinned(pareto(summary)) if (found := _found(space, record))),
+        ends={} if best is None else {axis.name: end for axis in space.axes if (end := _end(axis, best.figures[axis.name]))},
+        oddities=() if best is None else oddities(best.base, best.figures),
+    )  # fmt: skip
+
+
+def _found(space: Space, record: Record | None) -> Found | None:
+    if record is None:
+        return None
+    base, figures, facts = point(space, record.place)
+    return Found(index=record.place, base=base, figures=figures, facts=facts)
+
+
+def _bound(space: Space, summary: Summary, limit: Limit) -> Bound:
+    without, best = summary.without.get(limit.word), summary.best
+    binds = without is not None and (best is None or without.objective < best.objective)
+    return Bound(
+        limit=limit, failing=summary.failing.get(limit.word, 0), nearest=_found(space, summary.reach.get(limit.word)),
+        without=_found(space, without) if binds else None, binds=binds,
+    )  # fmt: skip
+
+
+def _thinned(records: list[Record]) -> list[Record]:
+    """Return a few points of a front, its ends among them."""
+    if len(records) <= FRONT_ROWS:
+        return records
+    places = np.unique(np.linspace(0, len(records) - 1, FRONT_ROWS).round().astype(int))
+    return [records[int(place)] for place in places]
+
+
+def _end(axis: Axis, value: float) -> str:
+    """Return the end of its range at which a figure stands: "low", "high", or nothing."""
+    low, high = min(axis.values), max(axis.values)
+    if low == high or low < value < high:
+        return ""
+    return "low" if value == low else "high"
+
+
+def _roof(space: Space, best: Found) -> RoofCurve | None:
+    """Return the plain roof of the best chip, or None where its bandwidth is unknown."""
+    variant = fleet(best.base.chip, best.base.constants, best.base.dtype, best.figures, space.runtime).machine(0)
+    launched = kernels_on(space.network, variant)
+    kernels = [Kernel(name=cost.kind, operators=(), cost=cost) for cost, count in launched for _ in range(count)]
+    try:
+        return kernel_curve(kernels, variant, best.facts["batch"])
+    except DomainError:
+        return None
+
+
+def _sensitivities(space: Space, best: Found, roof: RoofCurve | None) -> tuple[Sensitivity, ...]:
+    """Return the elasticities of every figure that varies, from one evaluation of all steps."""
+    names = list(best.figures)
+    steps = {name: _steps(name, best.figures[name]) for name in names}
+    figures = {
+        name: np.array([steps[name][side] if name == moved else best.figures[name] for moved in names for side in (0, 1)])
+        for name in names
+    }
+    if not names:
+        return ()
+    batch = best.facts["batch"]
+    facts = evaluate(replace(space, batches=(int(batch),)), best.base, figures).columns
+    return tuple(
+        Sensitivity(
+            name=name,
+            latency=_elasticity(facts["latency_estimate_s"][2 * place : 2 * place + 2], steps[name]),
+            objective=_elasticity(facts[space.objective.fact][2 * place : 2 * place + 2], steps[name]),
+            roof=None if roof is None else _on_roof(roof, name, batch, names),
+        )
+        for place, name in enumerate(names)
+    )
+
+
+def _steps(name: str, value: float) -> tuple[float, float]:
+    if CHIP_FIGURES[name].whole:
+        return max(1.0, value - 1.0), value + 1.0
+    return value * (1.0 - STEP), value * (1.0 + STEP)
+
+
+def _elasticity(values: Any, steps: tuple[float, float]) -> float | None:
+    low, high = (float(value) for value in values)
+    if not (low > 0 and high > 0 and math.isfinite(low) and math.isfinite(high)):
+        return None
+    return math.log(high / low) / math.log(steps[1] / steps[0])
+
+
+def _on_roof(roof: RoofCurve, name: str, batch: float, varied: list[str]) -> float:
+    """Return d ln T / d ln of a figure on the plain roof, which knows peak and bandwidth only."""
+    if name == "bandwidth":
+        return roof.bandwidth_elasticity(batch)
+    if name == "peak" or (name in _FOLLOWS_PEAK and "peak" not in varied):
+        return roof.peak_elasticity(batch)
+    return 0.0
+
+
+def as_json(found: Answer) -> dict[str, Any]:
+    """Return an answer as plain values; what is unknown is null."""
+    space, summary = found.space, found.summary
+    return {
+        "model": space.network.id,
+        "sizes": dict(space.network.sizes),
+        "bases": [{"hardware": base.chip.id, "dtype": base.dtype} for base in space.bases],
+        "runtime": space.runtime,
+        "batches": list(space.batches),
+        "axes": [
+            {"name": axis.name, "typed": axis.typed, "spacing": axis.spacing, "values": len(axis.values),
+             "lowest": min(axis.values), "highest": max(axis.values)}
+            for axis in space.axes
+        ],
+        "objective": {"word": space.objective.word, "fact": space.objective.fact, "most": space.objective.most},
+        "cost": space.cost,
+        "chips": space.chips,
+        "points": summary.points,
+        "meeting": summary.meeting,
+        "best": _point_json(found.best),
+        "limits": [_bound_json(bound) for bound in found.bounds],
+        "sensitivities": [vars_of(each) for each in found.sensitivities],
+        "roof": None if found.roof is None or found.best is None else _roof_json(found.roof, found),
+        "front": [_point_json(each) for each in found.front],
+        "ends": dict(found.ends),
+        "oddities": list(found.oddities),
+    }  # fmt: skip
+
+
+def vars_of(each: Sensitivity) -> dict[str, Any]:
+    """Return a sensitivity as plain values."""
+    return {
+        "name": each.name, "latency_elasticity": each.latency, "latency_elasticity_on_roof": each.roof,
+        "objective_elasticity": each.objective,
+    }  # fmt: skip
+
+
+def _roof_json(roof: RoofCurve, found: Answer) -> dict[str, Any]:
+    batch = found.best.facts["batch"] if found.best else 1.0
+    limit = next((each.value for each in found.space.limits if each.word == "latency"), math.inf)
+    return {
+        "latency_s": roof.latency_s(batch),
+        "bandwidth_for_limit_bytes_per_s": known(roof.bandwidth_for_limit(batch, limit)) if math.isfinite(limit) else None,
+        "peak_for_limit_flop_per_s": known(roof.peak_for_limit(batch, limit)) if math.isfinite(limit) else None,
+    }
+
+
+def _bound_json(bound: Bound) -> dict[str, Any]:
+    limit = bound.limit
+    return {
+        "limit": limit.word, "rule": limit.rule, "fact": limit.fact, "most": limit.most, "value": known(limit.value),
+        "failing": bound.failing, "binds": bound.binds, "nearest": _point_json(bound.nearest),
+        "without": _point_json(bound.without),
+    }  # fmt: skip
+
+
+def _point_json(found: Found | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    facts = {name: known(found.facts[name]) for name in (*COLUMNS, "throughput_sure_per_s", "cost") if name in found.facts}
+    columns = [figure.column for figure in CHIP_FIGURES.values()]
+    figures = {name: known(found.facts[name]) for name in columns if name in found.facts}
+    return {
+        "index": found.index, "hardware": found.base.chip.id, "dtype": found.base.dtype, "batch": int(found.facts["batch"]),
+        **figures, **facts,
+    }  # fmt: skip
