@@ -13,7 +13,7 @@ from pages import PAGES, ROOT, anchors, fences, links, text_of
 
 from advisor.cli import main
 
-WALKED = [name for name in PAGES if name.startswith(("docs/tutorial", "docs/how-to/", "docs/index"))]
+WALKED = [name for name in PAGES if name.startswith(("docs/tutorial", "docs/how-to/", "docs/index", "docs/exploring"))]
 """Pages whose files are written and whose commands are run, from top to bottom, in an empty folder."""
 EXIT = re.compile(r"# exit code (\d)$")
 FILE = re.compile(r"`(my-specs/[\w/.-]+\.json)`")
@@ -54,11 +54,15 @@ class Walk:
         Path(file).write_text(inside, encoding="utf-8")
 
     def sh(self, inside: str, before: str) -> None:
-        """Run commands; each has the exit code that its comment names, 0 without one, and says nothing on stderr."""
+        """Make folders and run commands; each has the exit code that its comment names, 0 without one, and says nothing on stderr."""
         del before
         self.shown = []
         for line in inside.splitlines():
             program, *arguments = shlex.split(line, comments=True)
+            if (program, arguments[0]) == ("mkdir", "-p"):
+                for folder in arguments[1:]:
+                    Path(folder).mkdir(parents=True)
+                continue
             assert program == "advise"
             with pytest.raises(SystemExit) as stop:
                 main(arguments)
@@ -85,9 +89,6 @@ def test_what_a_page_tells_people_to_type_works(
     graphs = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
     shutil.copy(graphs / "light_resnet50.onnx", "resnet50.onnx")
     shutil.copy(ROOT / "tests" / "configs" / "llama-3.1-8b.json", "config.json")
-    (tmp_path / "my-specs" / "accelerators").mkdir(parents=True)
-    for folder in ("workloads", "measurements", "calibrations"):
-        (tmp_path / "my-specs" / folder).mkdir()
     walk = Walk(capsys)
     for kind, inside, before in fences(text_of(page)):
         if kind in ("json", "sh", "text"):
