@@ -5,6 +5,7 @@ Exit codes: 0 an answer, 1 nothing qualifies, 2 a faulty request or spec.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -82,33 +83,47 @@ _UsageError: Final[type[Any]] = next(kind for kind in typer.BadParameter.__mro__
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = app(args=arguments, prog_name="advise", standalone_mode=False)
-        sys.stdout.flush()
+        _flush()
     except _UsageError as error:
         return _report([error.format_message().replace("\n", " ")])
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001 - which errors are ours is asked where there is one
-        return _report(_faults(error))
+        if isinstance(error, OSError):
+            _give_up_output()
+        return 0 if isinstance(error, BrokenPipeError) else _report(_faults(error))
     return int(code or 0)
 
 
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
 def _faults(error: Exception) -> list[str]:
-    """Return the lines of an error of ours; any other is raised again."""
+    """Return the lines of an error of ours or of the system; any other is raised again."""
     from engine.errors import RoofwiseError, SpecError  # noqa: PLC0415 - help and completion need no engine
 
     if isinstance(error, SpecError):
         return [str(fault) for fault in error.faults]
     if isinstance(error, RoofwiseError):
         return str(error).splitlines()
+    if isinstance(error, OSError):
+        return [f"{error.filename or 'standard output'}: {error.strerror or error}; nothing more was written"]
     raise error
 
 
+def _give_up_output() -> None:
+    """Send what is still to be printed nowhere: at its end the interpreter would try again, and complain."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _report(lines: Iterable[str]) -> int:
-    for line in lines:
-        print(f"error: {line}", file=sys.stderr)  # noqa: T201
+    if sys.stderr is not None:  # print() would take standard output instead
+        with contextlib.suppress(OSError):
+            for line in lines:
+                print(f"error: {line}", file=sys.stderr)  # noqa: T201
     return FAULTY
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -49,6 +50,11 @@ class Faults:
             raise RequestError("\n".join(self.lines))
 
 
+def standard_input(most: int) -> bytes:
+    """Return what stands on standard input, no more of it than one byte beyond `most`; nothing where it is closed."""
+    return b"" if sys.stdin is None else sys.stdin.buffer.read(most + 1)
+
+
 def spec_directories(options: Sequence[Path]) -> list[Path]:
     """Return the user's spec directories: those of ROOFWISE_SPECS, then those of --specs, which win."""
     inherited = [Path(part) for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if part]
@@ -65,10 +71,8 @@ def whole_numbers(text: str, least: int = 1) -> list[int]:
 
 
 def _whole(text: str, least: int) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_TYPED))
+    value = int(text) if plain else least - 1
     if not least <= value <= LARGEST_TYPED:
         raise RequestError(f"{text[:40]!r} is no whole number from {least} to {LARGEST_TYPED:,}")
     return value

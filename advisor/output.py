@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -9,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import typer
 
@@ -75,12 +76,34 @@ def predictions(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(table([heading, *body], (False, False, *[True] * 11))) + "\n"
 
 
+_LOOKALIKES: Final = {"·": "-", "█": "#", "…": "~"}
+"""What stands for a sign of ours where the terminal has not it; of the same width, so that columns stay where they are."""
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """Return what is printed for characters that an encoding has not: a sign that looks like it, else its escape."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    return "".join(_LOOKALIKES.get(sign) or ascii(sign)[1:-1] for sign in lost), error.end
+
+
+codecs.register_error("roofwise.ascii", _in_ascii)
+
+
+def terminal() -> TextIO:
+    """Return standard output. Raises RequestError where the program was started without one."""
+    if sys.stdout is None:
+        raise RequestError("standard output is closed; name a file with --out")
+    return sys.stdout
+
+
 def width() -> int:
     """Return the columns of the terminal, or those of COLUMNS where that is set, from 60 to 160; 100 where there is neither."""
     asked = os.environ.get("COLUMNS", "")
     try:
         columns = int(asked) if asked.isdecimal() else os.get_terminal_size(sys.stdout.fileno()).columns
-    except (OSError, ValueError):
+    except (AttributeError, OSError, ValueError):  # there may be no output, or no terminal
         return WIDTH
     return max(60, min(columns, 160))
 
@@ -95,7 +118,7 @@ _STYLES: Final[dict[str, dict[str, Any]]] = {
 
 def paint(out: Path | None) -> Paint:
     """Return how to colour a text: not at all in a file, in a pipe, or with NO_COLOR."""
-    if out is not None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+    if out is not None or not terminal().isatty() or os.environ.get("NO_COLOR"):
         return plain
     return lambda text, style: typer.style(text, **_STYLES[style])
 
@@ -106,7 +129,9 @@ def write(text: str, out: Path | None) -> None:
     A device or a pipe, as /dev/stdout, is written to as it is. Raises RequestError when that fails, leaving nothing behind.
     """
     if out is None:
-        sys.stdout.write(text.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
+        stream = terminal()
+        encoding = stream.encoding or "utf-8"
+        stream.write(text.encode(encoding, "roofwise.ascii").decode(encoding))
         return
     write_bytes(text.encode("utf-8"), out, "--out")
 
@@ -125,7 +150,7 @@ def write_bytes(data: bytes, out: Path, option: str) -> None:
             out.write_bytes(data)
         else:
             _replace(data, out)
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # before Python 3.13 a loop of links is a RuntimeError
         reason = getattr(error, "strerror", None) or error
         told = f"{option}: {str(out)[:200]!r} cannot be written ({reason}); name a file in a folder that exists"
         raise RequestError(told) from error

@@ -186,15 +186,16 @@ def _favourable(facts: Facts) -> Facts:
     low, high = ({name: np.asarray(values)[:, part] for name, values in facts.items() if np.shape(values)[-1] > 1}
                  for part in (np.s_[:-1], np.s_[1:]))  # fmt: skip
     energy = low["energy_per_inference_j"] * low["batch"]
-    return {name: values for name, values in facts.items() if np.shape(values)[-1] == 1} | {
-        "latency_lower_bound_s": low["latency_lower_bound_s"],
-        "latency_p90_s": low["latency_p90_s"],
-        "memory_bytes": low["memory_bytes"],
-        "throughput_upper_bound_per_s": high["batch"] / low["latency_lower_bound_s"],
-        "throughput_sure_per_s": high["batch"] / low["latency_p90_s"],
-        "energy_per_inference_j": energy / high["batch"],
-        "power_w": energy / high["latency_estimate_s"],
-    }
+    with np.errstate(all="ignore"):  # what no float holds is unknown, and decides nothing
+        return {name: values for name, values in facts.items() if np.shape(values)[-1] == 1} | {
+            "latency_lower_bound_s": low["latency_lower_bound_s"],
+            "latency_p90_s": low["latency_p90_s"],
+            "memory_bytes": low["memory_bytes"],
+            "throughput_upper_bound_per_s": high["batch"] / low["latency_lower_bound_s"],
+            "throughput_sure_per_s": high["batch"] / low["latency_p90_s"],
+            "energy_per_inference_j": energy / high["batch"],
+            "power_w": energy / high["latency_estimate_s"],
+        }
 
 
 # The choice: for each chip the number format, then the batch.

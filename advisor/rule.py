@@ -172,12 +172,16 @@ def check_rules(document: Document, model: Model | None) -> Iterator[Fault]:
             seen.add(rule.id)
             yield from _check_rule(document, ("rules", index), rule)
     if isinstance(model, Profile):
-        expressions = [("maximize", model.maximize), ("minimize", model.minimize)]
+        expressions: list[tuple[tuple[str | int, ...], str | None]] = [
+            (("maximize",), model.maximize),
+            (("minimize",), model.minimize),
+            *((("constraints", index), text) for index, text in enumerate(model.constraints)),
+        ]
         if (model.maximize is None) == (model.minimize is None):
             yield document.fault(("maximize",), "both or neither of maximize and minimize", "exactly one of them", rule="S213")
-        for name, text in [*expressions, *(("constraints", text) for text in model.constraints)]:
+        for path, text in expressions:
             if text is not None:
-                yield from _check_expression(document, (name,), text)
+                yield from _check_expression(document, path, text)
 
 
 def _check_expression(document: Document, path: tuple[str | int, ...], text: str) -> Iterator[Fault]:

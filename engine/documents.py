@@ -80,9 +80,8 @@ class _Oddities:
 def read_file(path: Path) -> Document:
     """Return the document of a file; a file that cannot be read is a document with one fault."""
     try:
-        if path.is_file() and path.stat().st_size > MAX_BYTES:
-            return _too_large(str(path), path.stat().st_size)
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)  # a file may grow, and a device may have no end
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return _unreadable(str(path), reason or "it cannot be read", "a readable file", "S001")
@@ -92,7 +91,7 @@ def read_file(path: Path) -> Document:
 def read_bytes(content: bytes, file: str) -> Document:
     """Return the document of the bytes of a file."""
     if len(content) > MAX_BYTES:
-        return _too_large(file, len(content))
+        return _unreadable(file, f"more than {MAX_BYTES:,} bytes", "fewer", "S001")
     try:
         return read_text(content.decode("utf-8"), file)
     except UnicodeDecodeError as error:
@@ -127,10 +126,6 @@ def read_text(text: str, file: str) -> Document:
 
 def _half_surrogate(data: Any) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in json.dumps(data, ensure_ascii=False))
-
-
-def _too_large(file: str, size: int) -> Document:
-    return _unreadable(file, f"a file of {size} bytes", f"at most {MAX_BYTES}", "S001")
 
 
 def _too_many(file: str) -> Document:

@@ -57,6 +57,7 @@ commands.doctor commands.explore commands.import_hf commands.import_onnx
 commands.insights commands.list_specs commands.new commands.predict commands.schema commands.show
 commands.sweep commands.validate
 cli
+__main__
 reference docs
 """
 FLOORS = {"engine": ENGINE.split(), "advisor": ADVISOR.split()}

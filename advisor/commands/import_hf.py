@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,7 +79,7 @@ def _text(config: str, most: int) -> str:
 
     try:
         if config == "-":
-            data = sys.stdin.buffer.read(most + 1)
+            data = inputs.standard_input(most)
         else:
             with Path(config).open("rb") as file:
                 data = file.read(most + 1)

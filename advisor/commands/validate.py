@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Final
 
 import typer
@@ -50,12 +49,14 @@ def command(
 
     Exit codes: 0 all are valid, 1 there are warnings and --strict, 2 there are errors.
     """
+    from engine.documents import MAX_BYTES
+
     from .. import browse, inputs, output
     from ..report import findings
     from ..validation import STDIN, validate_paths
 
     inputs.choice("--format", form, _FORMATS)
-    report = validate_paths(paths, sys.stdin.buffer.read() if STDIN in paths else None, stdin_name)
+    report = validate_paths(paths, inputs.standard_input(MAX_BYTES) if STDIN in paths else None, stdin_name)
     (only, *others) = report.outcomes
     facts = browse.outcome_text(only) if only.spec is not None and not others else ""
     output.write(findings.printed(report, form, facts), out)

@@ -19,6 +19,9 @@ from engine.errors import Fault, SpecError
 from .points import Array
 
 SUFFIXES: Final = (".csv", ".csv.gz")
+MAX_LINE: Final = 1_000_000
+MAX_CHARACTERS: Final = 1_000_000_000
+"""No table has longer lines, or more in all: a device has no end, and a few packed bytes may hold as much as one likes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,16 +88,26 @@ def _opened(path: Path) -> Iterator[TextIO]:
         raise fault(path, 1, f"it cannot be read ({reason})", "a readable table") from error
 
 
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a table. Raises csv.Error for more than a table has."""
+    read = 0
+    while line := file.readline(MAX_LINE + 1):
+        read += len(line)
+        if len(line) > MAX_LINE or read > MAX_CHARACTERS:
+            raise csv.Error(f"a line of more than {MAX_LINE:,} characters, or more than {MAX_CHARACTERS:,} in all")
+        yield line
+
+
 def header(path: Path) -> tuple[str, ...]:
     """Return the names of a table's columns. Raises SpecError where there is no table."""
     with _opened(path) as file:
-        return tuple(next(csv.reader(file), ()))
+        return tuple(next(csv.reader(_lines(file)), ()))
 
 
 def sheet(path: Path) -> Sheet:
     """Return a table. Raises SpecError for a file that is none, and for a row with too few or too many cells."""
     with _opened(path) as file:
-        reader = csv.reader(file)
+        reader = csv.reader(_lines(file))
         names = next(reader, [])
         rows = [row for row in reader if row]
     for index, row in enumerate(rows):
@@ -107,7 +120,7 @@ def sheet(path: Path) -> Sheet:
 def _line_of(path: Path, index: int) -> int:
     """Return the line on which a row begins; the first row after the header is row 0, empty lines are none."""
     with _opened(path) as file:
-        reader = csv.reader(file)
+        reader = csv.reader(_lines(file))
         next(reader, None)
         begins = reader.line_num + 1
         for row in reader:

@@ -1,0 +1,26 @@
+"""Where the `advise` command begins: from here on an interrupt ends it in silence, even while the rest is being loaded."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Final, NoReturn
+
+INTERRUPTED: Final = 128 + signal.SIGINT
+"""Exit code of a command that was interrupted, as shells have it."""
+
+
+def main() -> NoReturn:
+    """Run the command and exit with its code. What asks it to end lets it take temporary files away first."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        from .cli import main as run  # noqa: PLC0415 - loading it takes a while
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
