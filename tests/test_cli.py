@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -105,10 +103,6 @@ def test_the_commands_are_known_without_the_engine() -> None:
     code = "import sys, advisor.cli; print(*{'engine', 'numpy', 'pydantic'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
-
-
-def test_the_same_request_gives_the_same_bytes(run: Run) -> None:
-    assert run(*MAIN_JOB, "--format", "json") == run(*MAIN_JOB, "--format", "json")
 
 
 def test_predictions_keep_their_order_and_their_shares(run: Run) -> None:
@@ -220,19 +214,6 @@ def test_validate_passes_on_everything_that_ships(run: Run) -> None:
     assert code == 0, out
 
 
-@pytest.mark.parametrize("text", ["__import__('os').system('x')", "x" * 10_000, "9**9**9"])
-def test_a_hostile_dimension_is_refused_at_once(run: Run, tmp_path: Path, text: str) -> None:
-    spec = json.loads((data_root() / "specs" / "workloads" / "resnet18.json").read_text(encoding="utf-8"))
-    spec["graph"][0]["out_channels"] = text
-    path = tmp_path / "hostile.json"
-    path.write_text(json.dumps(spec), encoding="utf-8")
-    start = time.perf_counter()
-    code, out, _ = run("validate", str(path))
-    assert code == 2
-    assert "/graph/0/out_channels" in out
-    assert time.perf_counter() - start < 1
-
-
 def test_a_spec_of_ones_own_wins_and_is_marked(run: Run, tmp_path: Path) -> None:
     chip = load().accelerators["nvidia-l4"].model_dump(mode="json", by_alias=True, exclude_none=True)
     chip |= {"id": "my-chip", "name": "My chip"}
@@ -284,31 +265,6 @@ def test_out_writes_the_file_whole_and_prints_nothing(run: Run, tmp_path: Path) 
     assert (code, out) == (0, "")
     assert (tmp_path / "answer.md").read_text(encoding="utf-8").startswith("# ")
     assert [path.name for path in tmp_path.iterdir()] == ["answer.md"]
-
-
-def test_out_leaves_nothing_behind_when_it_fails(run: Run, tmp_path: Path) -> None:
-    code, _, err = run(*MAIN_JOB, "--out", str(tmp_path))
-    assert code == 2
-    assert "cannot be written" in err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_out_writes_into_a_pipe_and_through_a_link_without_replacing_them(run: Run, tmp_path: Path) -> None:
-    target, link = tmp_path / "answer.txt", tmp_path / "link.txt"
-    target.write_text("old", encoding="utf-8")
-    link.symlink_to(target)
-    assert run("list", "rules", "--out", str(link))[0] == 0
-    assert link.is_symlink()
-    assert target.read_text(encoding="utf-8").startswith("id ")
-    assert run("list", "rules", "--out", os.devnull)[0] == 0
-    assert not Path(os.devnull).is_file()
-
-
-@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "\ud800"])
-def test_a_name_that_is_no_path_is_a_fault_like_any_other(run: Run, name: str) -> None:
-    for arguments in (("show", name), ("validate", name), ("list", "rules", "--specs", name), ("list", "rules", "--out", name)):
-        code, _, _ = run(*arguments)
-        assert code == 2
 
 
 @pytest.mark.parametrize("what", ["hardware", "workloads", "rules", "checks", "profiles", "calibrations", "measurements"])
@@ -366,12 +322,6 @@ def test_help_explains_by_examples(run: Run) -> None:
         code, out, _ = run(*arguments)
         assert code == 0
         assert "advise" in out
-
-
-def test_a_closed_pipe_is_no_error() -> None:
-    command = f"{sys.executable} -m advisor.cli list rules --format json | head -1"
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)  # noqa: S607
-    assert done.stderr == ""
 
 
 def test_the_main_job_imports_neither_sympy_nor_jsonschema() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -611,27 +609,6 @@ def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.Monke
     monkeypatch.setattr("advisor.importers.onnx.importer.find_spec", lambda _: None)
     with pytest.raises(RequestError, match=r"roofwise\[import\]"):
         import_onnx(TINY["bert-dynamo-fixed"], Wanted(date="2026-11-25"))
-
-
-def fuzz() -> ModuleType:
-    """Return the script that breaks files."""
-    spec = importlib.util.spec_from_file_location("fuzz_imports", ROOT / "benchmarks" / "fuzz_imports.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_broken_files_are_imported_or_refused_and_nothing_else(tmp_path: Path) -> None:
-    script = fuzz()
-    files = [data for data in script.seeds(ROOT) if len(data) < 80_000]
-    outcomes: Counter[str] = Counter()
-    for number in range(40):
-        path = tmp_path / "broken.onnx"
-        path.write_bytes(script.broken(files, number, 7))
-        outcomes[script.outcome(path)] += 1
-    assert outcomes.keys() == {"imported", "refused"}
 
 
 # The command.
