@@ -54,7 +54,7 @@ class Walk:
         Path(file).write_text(inside, encoding="utf-8")
 
     def sh(self, inside: str, before: str) -> None:
-        """Make folders and run commands; each has the exit code that its comment names, 0 without one, and says nothing on stderr."""
+        """Make folders and run commands; each has the exit code that its comment names, or 0, and says nothing on stderr."""
         del before
         self.shown = []
         for line in inside.splitlines():

@@ -59,7 +59,7 @@ def command(
     \b
     Examples:
       advise accuracy --by network,runtime
-      advise accuracy --data my-specs/measurements --specs my-specs --plot own.svg
+      advise accuracy --data my-specs/measurements --specs my-specs
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """

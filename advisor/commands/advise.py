@@ -19,11 +19,11 @@ time goes, and lists the alternatives and what excludes the rest. Quantities car
 \b
 Examples:
   advise --model resnet50 --latency 10ms
-  advise --model bert-base --seq-len 384 --latency 20ms --throughput 2000/s
-  advise --model resnet50 --latency 5ms --power 75W --profile energy-critical
+  advise --model bert-base --throughput 2000/s --power 75W --profile energy-critical
+  advise --model bert-base --seq-len 384 --latency 20ms --hardware nvidia-l4
   advise --model resnet50 --hardware nvidia-l4,nvidia-t4 --dtype int8
   advise --model resnet50 --latency 10ms --format json --out advice.json
-  advise --specs my-specs --model tiny-mlp --latency 1ms
+  advise --specs my-specs --model tiny-mlp --latency 1ms --hardware acme-one
 
 Exit codes: 0 an answer, 1 nothing qualifies, 2 the request or a spec is wrong.
 

@@ -42,8 +42,8 @@ def command(
 
     \b
     Examples:
-      advise compare nvidia-l4 nvidia-t4
-      advise compare nvidia-h100-sxm nvidia-h200-sxm amd-mi300x --differences
+      advise compare nvidia-h100-sxm nvidia-h200-sxm amd-mi300x
+      advise compare nvidia-l4 nvidia-t4 nvidia-a100-sxm-40 --differences
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """

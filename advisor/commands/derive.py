@@ -44,7 +44,6 @@ def command(
     \b
     Examples:
       advise derive resnet50 --hardware nvidia-l4 --batch 8
-      advise derive resnet50 --hardware nvidia-l4 --latency 10ms --format latex
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """

@@ -52,7 +52,7 @@ def command(
     \b
     Examples:
       advise import hf config.json -o my-model.json
-      advise --model my-model.json --seq-len 1 --size context=4096 --latency 20ms
+      advise predict -m my-model.json --hardware nvidia-h100-sxm --seq-len 1
 
     Exit codes: 0 it is imported, 2 the file is faulty or asks for what is not known.
     """

@@ -62,7 +62,7 @@ def command(
     \b
     Examples:
       advise import onnx resnet50.onnx -o my-resnet.json
-      advise --model my-resnet.json --latency 10ms
+      advise --model my-resnet.json --latency 10ms --hardware nvidia-l4
 
     Exit codes: 0 it is imported, 2 the file is faulty or asks for what is not known.
     """

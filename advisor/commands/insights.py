@@ -77,8 +77,7 @@ def command(
 
     \b
     Examples:
-      advise insights --models resnet18,bert-base --hardware nvidia-l4
-      advise insights -m resnet50 --hardware nvidia-l4 --format md --out study.md
+      advise insights --models resnet18,bert-base --hardware nvidia-l4 --out study.txt
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """

@@ -68,7 +68,7 @@ def command(
 
     \b
     Examples:
-      advise show nvidia-l4
+      advise show nvidia-h100-sxm
       advise show calibrations/nvidia-l4
       advise show L204
       advise show bert-base --seq-len 384 --hardware nvidia-l4 --batch 8
