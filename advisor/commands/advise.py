@@ -19,7 +19,7 @@ time goes, and lists the alternatives and what excludes the rest. Quantities car
 \b
 Examples:
   advise --model resnet50 --latency 10ms
-  advise --model bert-base --throughput 2000/s --power 75W --profile energy-critical
+  advise --model llama-3.1-8b-decode --size context=4096 --latency 20ms
   advise --model bert-base --seq-len 384 --latency 20ms --hardware nvidia-l4
   advise --model resnet50 --hardware nvidia-l4,nvidia-t4 --dtype int8
   advise --model resnet50 --latency 10ms --format json --out advice.json

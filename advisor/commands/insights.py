@@ -77,7 +77,7 @@ def command(
 
     \b
     Examples:
-      advise insights --models resnet18,bert-base --hardware nvidia-l4 --out study.txt
+      advise insights -m resnet18,bert-base --hardware nvidia-l4 --out study.txt
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
