@@ -35,16 +35,22 @@ def command(
 
     Exit codes: 0 all is well, 1 there is a finding, 2 the request is wrong.
     """
-    from .. import doctor, inputs, output
+    from .. import doctor
     from ..report import doctor as shown
     from ..report.layout import plain
 
+    version = doctor.version(doctor.DISTRIBUTION) or "not installed"
+    try:
+        from .. import inputs, output
+    except Exception as error:  # what other commands need does not work; what does says why
+        terminal = doctor.Terminal(encoding=sys.stdout.encoding or "unknown", columns=shown.WIDTH, colour=False)
+        typer.echo(shown.text(doctor.examine(specs or (), (), terminal), version, shown.WIDTH), nl=False)
+        raise typer.Exit(FOUND) from error
     form = inputs.form(form, _FORMATS)
     terminal = doctor.Terminal(
         encoding=sys.stdout.encoding or "unknown", columns=output.width(), colour=output.paint(out) is not plain
     )
     lines = doctor.examine(specs or (), inputs.spec_directories(()), terminal)
-    version = doctor.version(doctor.DISTRIBUTION) or "not installed"
     if form == "json":
         output.write(output.as_json(shown.as_json(lines, version)), out)
     else:

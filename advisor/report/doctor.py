@@ -11,6 +11,7 @@ from typing import Any, Final
 from ..doctor import Line, counted
 from .layout import LABEL, Paint, plain
 
+WIDTH: Final = 100
 NAME: Final = 20
 """Columns of the name of what was looked at."""
 _STYLES: Final = {"note": "strong", "finding": "bad"}

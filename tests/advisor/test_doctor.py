@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -66,6 +69,18 @@ def test_a_finding_is_exit_code_1_and_heads_the_text(tmp_path: Path, capsys: pyt
     assert out.splitlines()[0].startswith(f"Roofwise {metadata.version('roofwise')} · 1 finding")
     assert f"{tmp_path / 'gone'}: no such directory" in " ".join(out.split())
     assert "-> make it, or leave it out" in out
+
+
+def test_a_broken_library_is_told_even_where_nothing_else_runs(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise ImportError('libopenblas.so: cannot open')\n", encoding="utf-8")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-m", "advisor.cli", "doctor"],
+        env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "does not import: ImportError: libopenblas.so: cannot open" in " ".join(done.stdout.split())
+    assert "-> pip install --force-reinstall numpy" in done.stdout
 
 
 def test_every_extra_for_users_says_what_it_serves() -> None:
