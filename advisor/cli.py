@@ -25,9 +25,12 @@ from .commands import (
     import_hf,
     import_onnx,
     insights,
+    lab,
     list_specs,
+    measure,
     new,
     predict,
+    probe,
     schema,
     show,
     sweep,
@@ -56,8 +59,11 @@ app.command("validate")(validate.command)
 app.command("new")(new.command)
 app.command("schema")(schema.command)
 app.command("derive")(derive.command)
+app.command("probe")(probe.command)
+app.command("measure")(measure.command)
 app.command("calibrate")(calibrate.command)
 app.command("accuracy")(accuracy.command)
+app.command("lab")(lab.command)
 app.command("insights")(insights.command)
 app.command("claims")(claims.command)
 app.command("doctor")(doctor.command)

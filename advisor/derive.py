@@ -15,6 +15,7 @@ from engine.closed_form import ClosedForm
 from engine.compiled import Breakdown, Estimate, breakdown, estimate, kernels_on
 from engine.cost import Cost
 from engine.errors import DomainError
+from engine.library import seconds_per_sample
 from engine.machine import GRAPH, Machine
 from engine.network import Network
 from engine.solve import RoofCurve, roof_curve
@@ -323,8 +324,7 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
     known = not np.isnan(spent).any()
     index = int((spent if known else (parts.count * parts.compute["plain"])[:, 0, 0]).argmax())
     cost, count = kernels_on(network, machine)[index]
-    launched = network.kernels if machine.fused else network.unfused
-    name = next(kernel.name for kernel in launched if kernel.cost == cost)
+    name = next(kernel.name for kernel in network.launched(machine) if kernel.cost == cost)
     title = f"kernel {name}" + (f" (x {count})" if count > 1 else "")
     share = f"{100 * spent[index] / spent.sum():.0f} % of the time, more than any other kernel" if known else "most arithmetic"
     values = _kernel_values(cost, network, machine, batch)
@@ -334,7 +334,9 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
     traffic = formula(f"{title}: bytes from memory", "network_traffic", values, cache)
     yield traffic
     values["traffic"] = traffic.value
-    memory = formula(f"{title}: traffic", "traffic_s", values, "from memory and from the cache")
+    rated = machine.form == "rated"
+    about = "from memory; the rates contain the cache" if rated else "from memory and from the cache"
+    memory = formula(f"{title}: traffic", "fetch_s" if rated else "traffic_s", values, about)
     yield memory
     values |= {"compute_s": compute.value, "memory_s": memory.value}
     yield formula(f"{title}: T_op", "kernel_s", values, "launch, and the longer of both")
@@ -344,6 +346,9 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
 def _arithmetic(title: str, cost: Cost, machine: Machine, values: Mapping[str, float], why: str) -> Step:
     """Return the step of a kernel's arithmetic, by what the kernel is and how the machine works."""
     title = f"{title}: arithmetic"
+    if machine.form == "rated":
+        parts = " and ".join(f"{amount:,.0f} of {name}" for name, amount in cost.parts)
+        return formula(title, "rated_s", values, f"{why}; for a sample {parts}")
     if cost.kind == "attention":
         form = "plain_s" if machine.form == "roof" else "attention_s"
         return formula(title, form, {**values, "sustained": machine.attention}, why)
@@ -360,6 +365,13 @@ def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -
     """Return the values of a kernel's and a machine's symbols."""
     numbers = {name: value for name, value in asdict(machine).items() if isinstance(value, (int, float))}
     read = float(_compiled.experts_read(batch=batch, routed=cost.routed, tokens=cost.tokens))
+    if machine.form == "rated":
+        passes = cost.kind in ("memory", "attention")
+        numbers |= {
+            "sample_s": seconds_per_sample(cost, dict(machine.rates)), "batch": float(batch),
+            "bandwidth_share": machine.bandwidth_share if passes else machine.product_share,
+            "overlap_loss": 1.0 if passes else machine.overlap_loss,
+        }  # fmt: skip
     return numbers | {
         "rows": cost.rows * (batch / read if cost.shared else 1), "groups": cost.groups * (read if cost.shared else batch),
         "columns": cost.columns, "channels": cost.channels, "taps": cost.taps, "key_splits": cost.splits,

@@ -137,6 +137,15 @@ def identifier(text: str) -> str:
     return text
 
 
+def made_id(stem: str) -> str:
+    """Return an id made of the name of a file.
+
+    >>> made_id("My Box (old)")
+    'my-box-old'
+    """
+    return re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:80] or "mine"
+
+
 def choice(option: str, value: str, valid: Sequence[str]) -> None:
     """Raise RequestError where the value of an option is none of the valid ones."""
     if value not in valid:

@@ -64,7 +64,7 @@ class View:
 def tabulate(workload: Workload, view: View) -> ModelPart:
     """Return the table of a model. Raises GraphError for a size that it has not."""
     network = build(workload, view.sizes)
-    kernels = network.kernels if view.machine is None or view.machine.fused else network.unfused
+    kernels = network.kernels if view.machine is None else network.launched(view.machine)
     seconds = _seconds(network, kernels, view)
     return ModelPart(
         **workload.model_dump(mode="json", by_alias=True, exclude_none=True),

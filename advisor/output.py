@@ -8,7 +8,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -121,6 +121,13 @@ def paint(out: Path | None) -> Paint:
     if out is not None or not terminal().isatty() or os.environ.get("NO_COLOR"):
         return plain
     return lambda text, style: typer.style(text, **_STYLES[style])
+
+
+def progress() -> Callable[[str], None]:
+    """Return what tells of each step on one line of the terminal that the next overwrites; nothing where it is no terminal."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+    return lambda text: typer.echo(f"\r\x1b[K{text[: width() - 1]}", err=True, nl=False)
 
 
 def write(text: str, out: Path | None) -> None:

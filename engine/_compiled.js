@@ -169,6 +169,10 @@ const forms = {
     const x0 = groups*sequences*(channels + columns);
     return operand_bytes*(45*channels*columns*groups*transform_weights + Math.pow(outputs_side, 2)*x0 + 36*transform*x0*Math.pow(Math.ceil((1/4)*outputs_side), 2))/(bandwidth*bandwidth_share);
   },
+  // Parts of a kernel at the rates of their classes, as a probe found them in the cache. [s]
+  rated_s({ batch, sample_s }) {
+    return batch*sample_s;
+  },
   // One kernel: launch, the longer of arithmetic and traffic, what the shorter cannot hide. [s]
   kernel_s({ compute_s, launch, memory_s, overlap_loss }) {
     return launch + overlap_loss*Math.min(compute_s, memory_s) + Math.max(compute_s, memory_s);
@@ -182,6 +186,10 @@ const forms = {
   network_traffic({ activations, all_weights, cache, weights }) {
     const x0 = -cache;
     return Math.max(0, activations + x0) + weights*Math.max(0, all_weights + x0)/all_weights;
+  },
+  // Time of a kernel's bytes from main memory alone, where the rates of its parts contain the cache. [s]
+  fetch_s({ bandwidth, bandwidth_share, traffic }) {
+    return traffic/(bandwidth*bandwidth_share);
   },
   // Time of a kernel's bytes: from main memory and from the cache. [s]
   traffic_s({ activations, bandwidth, bandwidth_share, cache_ratio, traffic, weights }) {

@@ -209,6 +209,11 @@ def winograd_transforms_s(*, bandwidth: Any, bandwidth_share: Any, channels: Any
     return operand_bytes*(45.0*channels*columns*groups*transform_weights + outputs_side**2.0*x0 + 36.0*transform*x0*np.ceil((1.0 / 4.0)*outputs_side)**2.0)/(bandwidth*bandwidth_share)
 
 
+def rated_s(*, batch: Any, sample_s: Any) -> Any:
+    """Parts of a kernel at the rates of their classes, as a probe found them in the cache. [s]"""
+    return batch*sample_s
+
+
 def kernel_s(*, compute_s: Any, launch: Any, memory_s: Any, overlap_loss: Any) -> Any:
     """One kernel: launch, the longer of arithmetic and traffic, what the shorter cannot hide. [s]"""
     return launch + overlap_loss*np.minimum(compute_s, memory_s) + np.maximum(compute_s, memory_s)
@@ -224,6 +229,11 @@ def network_traffic(*, activations: Any, all_weights: Any, cache: Any, weights: 
     """Bytes of a kernel in a network from main memory: activations, and its part of the weights, beyond the cache. [B]"""
     x0 = -cache
     return np.maximum(0.0, activations + x0) + weights*np.maximum(0.0, all_weights + x0)/all_weights
+
+
+def fetch_s(*, bandwidth: Any, bandwidth_share: Any, traffic: Any) -> Any:
+    """Time of a kernel's bytes from main memory alone, where the rates of its parts contain the cache. [s]"""
+    return traffic/(bandwidth*bandwidth_share)
 
 
 def traffic_s(*, activations: Any, bandwidth: Any, bandwidth_share: Any, cache_ratio: Any, traffic: Any, weights: Any) -> Any:

@@ -105,8 +105,8 @@ class Accelerator(Model):
     """what it is made for, however it works"""
     measured_as: Annotated[tuple[Text, ...], Tuple] = ()
     """names under which tables of measurements know it"""
-    confidence: Literal["published", "modelled"] = "published"
-    """modelled: nobody measured it on silicon"""
+    confidence: Literal["published", "measured", "modelled"] = "published"
+    """measured: by a probe of the machine itself; modelled: nobody measured it on silicon"""
     sources: Annotated[dict[Key, Source], Field(min_length=1)]
     """every document that a figure names"""
 

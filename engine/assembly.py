@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _compiled as forms
 from .accelerator import DTYPE_BYTES, Accelerator
-from .calibration import Constants, Interval, KernelConstants, Product, Resolved, Runtime, TileSet
+from .calibration import (
+    ELEMENT_CLASSES,
+    WORK_CLASSES,
+    Constants,
+    Interval,
+    KernelConstants,
+    Product,
+    Resolved,
+    Runtime,
+    TileSet,
+)
 from .errors import unknown
-from .machine import GRAPH, Machine, Tiles
+from .machine import GRAPH, Machine, Rates, Tiles
 
 
 def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = GRAPH) -> Machine:
@@ -24,7 +35,7 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype),
         reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s,
         bandwidth=si_of(chip.memory.bandwidth),
-        cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
+        cache=_cache(chip, constants), units=si_of(chip.parallel_units),
         array_rows=si_of(chip.matrix_array and chip.matrix_array.rows),
         array_columns=si_of(chip.matrix_array and chip.matrix_array.columns),
         capacity=si_of(chip.memory.capacity), workspace=constants.workspace.si,
@@ -36,8 +47,9 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         attention=si_of(part.attention, part.sustained.si), softmax_work=si_of(part.softmax_work, 0.0),
         power_exponent=si_of(part.power_exponent, 1.0),
         host=si_of(profile.host, 0.0), host_sharpness=si_of(profile.host_sharpness, 1.0),
-        level=interval.level,
-        **product_constants(part), **_times(chip, constants, profile, dtype), **_power(chip, constants), **_ratios(interval),
+        level=interval.level, rates=class_times(constants),
+        **product_constants(part) | _shares(chip, constants),
+        **_times(chip, constants, profile, dtype), **_power(chip, constants), **_ratios(interval),
         **bound_memory(chip),
     )  # fmt: skip
 
@@ -61,6 +73,37 @@ def _profile(chip: Accelerator, constants: Resolved, runtime: str) -> Runtime:
 def si_of(quantity: Any, default: float = math.nan) -> float:
     """Return a quantity in its base unit, or the default where it is None."""
     return default if quantity is None else float(quantity.si)
+
+
+def class_times(constants: Resolved) -> Rates:
+    """Return the time of one FLOP or element of each class [s], with what measurements changed; none without rates."""
+    if constants.form != "rated" or constants.rates is None:
+        return ()
+    rates, factors = constants.rates, {} if constants.correction is None else constants.correction.class_factors
+    work = {name: 1.0 / rate.si for name, rate in _every(rates.work, WORK_CLASSES, "gemm").items()}
+    element = {name: time.si for name, time in _every(rates.element, ELEMENT_CLASSES, "elementwise").items()}
+    changed = {str(name): factor.si for name, factor in factors.items()}
+    return tuple((name, seconds * changed.get(name, 1.0)) for name, seconds in (work | element).items())
+
+
+def _every(given: Mapping[Any, Any], names: Sequence[str], usual: str) -> dict[str, Any]:
+    """Return a rate for every class: that of the usual one where none is given."""
+    return {name: given.get(name, given[usual]) for name in names}
+
+
+def _shares(chip: Accelerator, constants: Resolved) -> dict[str, float]:
+    """Return the shares of the bandwidth: where rates were probed, those of passes and of products."""
+    if constants.form != "rated" or constants.rates is None:
+        return {"product_share": constants.network.bandwidth_share.si}
+    whole, rates = si_of(chip.memory.bandwidth), constants.rates
+    return {"bandwidth_share": rates.bandwidth.si / whole, "product_share": rates.product_bandwidth.si / whole}
+
+
+def _cache(chip: Accelerator, constants: Resolved) -> float:
+    """Return what stays near between kernels [B]: as probed, else as published."""
+    if constants.form == "rated" and constants.rates is not None:
+        return float(constants.rates.cache.si)
+    return chip.cache_bytes or 1.0
 
 
 def bound_memory(chip: Accelerator) -> dict[str, Any]:

@@ -44,6 +44,10 @@ FORMS: Final = (
         doc="Bytes of a kernel in a network from main memory: activations, and its part of the weights, beyond the cache.",
     ),
     ClosedForm(
+        name="fetch_s", expression=traffic / (bandwidth_share * bandwidth), unit="s", source=_OURS,
+        doc="Time of a kernel's bytes from main memory alone, where the rates of its parts contain the cache.",
+    ),
+    ClosedForm(
         name="traffic_s",
         expression=traffic / (bandwidth_share * bandwidth) + (activations + weights - traffic) / (cache_ratio * bandwidth),
         unit="s", source=_OURS, doc="Time of a kernel's bytes: from main memory and from the cache.",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .accelerator import Accelerator, Dtype, Kind
 from .machine import GRAPH
 from .quantity import (
+    Bandwidth,
     ByteEnergy,
     Count,
     Feed,
@@ -23,6 +24,7 @@ from .quantity import (
     Length,
     Model,
     PowerPerRate,
+    Rate,
     ScoreWork,
     Share,
     Size,
@@ -33,8 +35,31 @@ from .quantity import (
     Whole,
 )
 
-Form = Literal["tiled", "systolic", "roof"]
-"""How products are counted: in tiles and waves (GPUs), on systolic arrays, or as work over peak."""
+Form = Literal["tiled", "systolic", "roof", "rated"]
+"""How products are counted: in tiles and waves (GPUs), on systolic arrays, as work over peak, or at a rate of each class."""
+
+WorkClass = Literal["gemm", "batched", "conv", "conv_stem", "conv1x1", "grouped", "depthwise"]
+"""Classes of arithmetic, each with a rate: products with weights, and of two activations; convolutions with a window, of few
+channels, of one tap, in groups, channel by channel."""
+ElementClass = Literal[
+    "elementwise",
+    "gelu",
+    "tanh",
+    "sigmoid",
+    "exp",
+    "softmax",
+    "layer_norm",
+    "residual_norm",
+    "lrn",
+    "pool",
+    "reduce",
+    "copy",
+    "transpose",
+]
+"""Classes of passes over memory, each with a time of one element: one that is written; of elementwise one that is read or
+written, of reduce one that is read, of pool one that is read in a window."""
+WORK_CLASSES: Final[tuple[str, ...]] = get_args(WorkClass)
+ELEMENT_CLASSES: Final[tuple[str, ...]] = get_args(ElementClass)
 
 Operator = Literal[
     "gemm", "prefill", "decode", "conv", "depthwise", "elementwise", "activation", "softmax", "norm", "embedding"
@@ -124,6 +149,57 @@ class Correction(Model):
 
     launch_factor: Fraction
     time_factor: Fraction
+    class_factors: dict[WorkClass | ElementClass, Fraction] = {}
+    """of a chip with rates: a factor on the time of a class"""
+
+
+class Rates(Model):
+    """What a probe of a machine found in the runtime that runs networks there: a rate of each class of kernels, in the cache.
+
+    A class that is left out takes the rate of `gemm`, or the time of `elementwise`.
+    """
+
+    work: dict[WorkClass, Rate]
+    """arithmetic per second"""
+    element: dict[ElementClass, Time]
+    """of one element"""
+    cache: Size
+    """what stays near between one kernel and the next"""
+    bandwidth: Bandwidth
+    """of passes, beside their time in the cache"""
+    product_bandwidth: Bandwidth
+    """of products whose weights no cache holds"""
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if "gemm" not in self.work or "elementwise" not in self.element:
+            raise ValueError("rates need those of gemm and of elementwise at least")
+        return self
+
+
+class Sample(Model):
+    """What one probe saw: how often it ran, and the median, the quartiles and the least of a run."""
+
+    what: Text
+    """the shape"""
+    runs: Annotated[int, Field(ge=1), Integral]
+    median: Time
+    quartile_1: Time
+    quartile_3: Time
+    least: Time
+
+
+class Probe(Model):
+    """How a machine was probed: when, with what, how quiet it was, and what each probe saw."""
+
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    software: Text
+    threads: Annotated[int, Field(ge=1), Integral]
+    quiet: bool
+    """whether other processes left it alone"""
+    load: Share
+    """cores that other processes took meanwhile"""
+    samples: Annotated[tuple[Sample, ...], Field(max_length=200), Tuple] = ()
 
 
 class Residual(Model):
@@ -221,6 +297,8 @@ class Calibration(Model):
     kernel_tiles: TileSet | None = None
     kernels: Annotated[tuple[KernelConstants, ...], Field(max_length=200), Tuple] = ()
     network: Constants | None = None
+    rates: Rates | None = None
+    probe: Probe | None = None
     correction: Correction | None = None
     runtimes: dict[Key, Runtime] = {}
     energy: Energy | None = None
@@ -243,6 +321,7 @@ class Resolved:
     kernel_tiles: TileSet
     kernels: tuple[KernelConstants, ...]
     network: Constants
+    rates: Rates | None
     correction: Correction | None
     runtimes: Mapping[str, Runtime]
     runtime_ids: Mapping[str, str]
@@ -296,8 +375,13 @@ def resolve(chip: Accelerator, calibrations: Iterable[Calibration]) -> Resolved 
     kernel_tiles = next((c.kernel_tiles for c in matching if c.kernel_tiles is not None), parts["tile_set"])
     corrected = next((c for c in matching if c.correction is not None), None)
     owners |= {} if corrected is None else {"correction": corrected.id}
+    probed = next((c for c in matching if c.rates is not None), None)
+    if parts["form"] == "rated" and probed is None:
+        return None
+    owners |= {} if probed is None else {"rates": probed.id}
     return Resolved(
         ids=tuple(dict.fromkeys(owners.values())), owners=owners, runtimes=runtimes, runtime_ids=runtime_ids,
         kernel_tiles=kernel_tiles, correction=None if corrected is None else corrected.correction,
+        rates=None if probed is None else probed.rates,
         kernels=tuple(constants for c in matching for constants in c.kernels), **parts,
     )  # fmt: skip

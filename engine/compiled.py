@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from . import _compiled as forms
 from .cost import Cost
-from .machine import Machine, Tiles
+from .library import seconds_per_sample
+from .machine import Machine, Rates, Tiles
 from .totals import Totals
 
 Array = npt.NDArray[np.float64]
@@ -114,11 +115,12 @@ class Form:
     form: str
     tiles: Tiles
     fused: bool
+    rates: Rates = ()
 
 
 def form_of(machine: Machine) -> Form:
     """Return the form of a machine."""
-    return Form(machine.form, machine.tile_set, machine.fused)
+    return Form(machine.form, machine.tile_set, machine.fused, machine.rates)
 
 
 def estimate(network: Totals, machines: Sequence[Machine], batches: npt.ArrayLike, *, ladder: bool = True) -> Estimate:
@@ -203,7 +205,7 @@ class _Kernels:
         kernels, counts = zip(*_launched(network, form), strict=True)
         kinds = np.array([kernel.kind for kernel in kernels])
         products, attention = np.isin(kinds, ("gemm", "conv")), kinds == "attention"
-        columns = columns_of(kernels) | {"conv": (kinds == "conv").astype(float)}
+        columns = columns_of(kernels) | {"conv": (kinds == "conv").astype(float)} | _rated_columns(kernels, kinds, form)
         return cls(
             kernels=kernels, table=Table(columns, (-1, 1, 1)), counts=counts,
             all_weights=max(float(sum(c * k.weights for k, c in zip(kernels, counts, strict=True))), 1.0),
@@ -221,7 +223,18 @@ class _Kernels:
 
 
 def _launched(network: Totals, form: Form) -> tuple[tuple[Cost, int], ...]:
+    if form.form == "rated":
+        return network.unique_library
     return network.unique_kernels if form.fused else network.unique_unfused
+
+
+def _rated_columns(kernels: Sequence[Cost], kinds: npt.NDArray[np.str_], form: Form) -> dict[str, Array]:
+    """Return of a machine with rates the time of each kernel's parts for one sample [s], and which are passes over memory."""
+    if form.form != "rated":
+        return {}
+    rates = dict(form.rates)
+    seconds = [seconds_per_sample(kernel, rates) for kernel in kernels]
+    return {"sample_s": np.array(seconds), "passes": np.isin(kinds, ("memory", "attention")).astype(float)}
 
 
 def kernels_on(network: Totals, machine: Machine) -> tuple[tuple[Cost, int], ...]:
@@ -279,21 +292,35 @@ def _parts(
     read = _read(k, b)
     activations, weights = (k.inputs + k.outputs) * b * m.element_bytes, k.weights * read * m.element_bytes
     all_weights = kernels.all_weights * m.element_bytes
+    overlap_loss = np.where(k.passes > 0, 1.0, m.overlap_loss) if form.form == "rated" else m.overlap_loss
     traffic = forms.network_traffic(activations=activations, weights=weights, all_weights=all_weights, cache=m.cache)
-    memory_s = forms.traffic_s(
-        activations=activations, weights=weights, traffic=traffic, bandwidth=m.bandwidth,
-        bandwidth_share=m.bandwidth_share, cache_ratio=m.cache_ratio,
-    )  # fmt: skip
+    memory_s = _memory_s(k, form, m, activations=activations, weights=weights, traffic=traffic)
     work = k.work_done * b
-    compute = _COMPUTE[kind](k, read, form, m, b, work, ladder)
+    compute = (_rated if form.form == "rated" else _COMPUTE[kind])(k, read, form, m, b, work, ladder)
     return compute | {
         "traffic": traffic,
         "memory_s": memory_s,
-        "seconds": forms.kernel_s(launch=m.launch, compute_s=compute["full"], memory_s=memory_s, overlap_loss=m.overlap_loss),
+        "seconds": forms.kernel_s(launch=m.launch, compute_s=compute["full"], memory_s=memory_s, overlap_loss=overlap_loss),
         "energy_j": forms.dynamic_energy_j(
             work=work, flop_j=m.flop_j * np.where(k.conv > 0, m.conv_factor, 1.0), traffic=traffic, byte_j=m.byte_j
         ),
     }
+
+
+def _memory_s(k: Table, form: Form, m: Table, *, activations: Array, weights: Array, traffic: Array) -> Array:
+    """Return the time of kernels' bytes [s]; of a machine with rates that of those from memory, at the bandwidth of their kind.
+
+    A pass of such a machine hides nothing: its loads and stores in the cache are its time already, what comes from memory adds.
+    """
+    if form.form == "rated":
+        share = np.where(k.passes > 0, m.bandwidth_share, m.product_share)
+        fetched: Array = forms.fetch_s(traffic=traffic, bandwidth=m.bandwidth, bandwidth_share=share)
+        return fetched
+    seconds: Array = forms.traffic_s(
+        activations=activations, weights=weights, traffic=traffic, bandwidth=m.bandwidth,
+        bandwidth_share=m.bandwidth_share, cache_ratio=m.cache_ratio,
+    )  # fmt: skip
+    return seconds
 
 
 def _read(k: Table, b: Array) -> Array:
@@ -389,6 +416,13 @@ def _others(k: Table, read: Array, form: Form, m: Table, b: Array, work: Array, 
     plain = work / m.peak
     full = plain / m.sustained if form.form == "roof" else forms.plain_s(work=work, peak=m.peak, sustained=m.sustained)
     return {"plain": plain, "padded": plain, "waves": plain, "full": full} if ladder else {"full": full}
+
+
+def _rated(k: Table, read: Array, form: Form, m: Table, b: Array, work: Array, ladder: bool) -> dict[str, Array]:
+    del read, form
+    plain = work / m.peak
+    full = {"full": forms.rated_s(batch=b, sample_s=k.sample_s) * np.ones_like(m.peak)}
+    return {"plain": plain, "padded": plain, "waves": plain} | full if ladder else full
 
 
 _COMPUTE: Final[Mapping[str, Callable[..., dict[str, Array]]]] = {

@@ -42,4 +42,5 @@ class Cost:
     groups: float = 1.0
     splits: float = 1.0  # parts of the keys that attention can walk side by side
     shared: bool = True
+    parts: tuple[tuple[str, float], ...] = ()  # class, and FLOP or elements per sample, of a library's kernels
     spared: float = 0.0  # weights that no result depends on, or that may fold into others: taps on padding only, biases, norms

@@ -68,7 +68,7 @@ def fuse(nodes: Sequence[Node]) -> Fusion:
         member[node.name] = groups.setdefault(node.name, []) if carrier is None else carrier
         member[node.name].append(node)
     kernels = tuple(
-        Kernel(name=name, operators=tuple(node.name for node in group), cost=_fused_cost(group))
+        Kernel(name=name, operators=tuple(node.name for node in group), cost=fused_cost(group))
         for name, group in groups.items()
         if not group[0].is_view
     )
@@ -103,7 +103,7 @@ def _reshaped(node: Node, source: str, group: Sequence[Node]) -> str:
     return "" if same else f"its input {source} has another shape"
 
 
-def _fused_cost(group: Sequence[Node]) -> Cost:
+def fused_cost(group: Sequence[Node]) -> Cost:
     """Return the cost of a kernel: the first operator's, with what its epilogue reads besides, and what the last writes."""
     first, *rest = group
     extra = sum(_extra_inputs(node, group) for node in rest)

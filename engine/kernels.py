@@ -51,6 +51,7 @@ from .symbols import (
     result_bytes,
     routed,
     rows,
+    sample_s,
     sequences,
     slice_tokens,
     softmax_work,
@@ -239,6 +240,10 @@ FORMS: Final = (
         expression=operand_bytes * (_image + transform * _transformed + transform_weights * _transformed_weights)
         / (bandwidth_share * bandwidth),
         unit="s", source=_LAVIN, doc="The passes that transform image, weights and result of a 3 x 3 convolution.",
+    ),
+    ClosedForm(
+        name="rated_s", expression=batch * sample_s, unit="s", source=_OURS,
+        doc="Parts of a kernel at the rates of their classes, as a probe found them in the cache.",
     ),
     ClosedForm(
         name="kernel_s",

@@ -20,6 +20,10 @@ class Tiles:
     channel_alignment: float
 
 
+Rates = tuple[tuple[str, float], ...]
+"""The time of one FLOP or element of each class [s]."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """One chip with one number format, its constants resolved to SI numbers; NaN is unknown."""
@@ -55,6 +59,7 @@ class Machine:
     launch: float
     sustained: float
     bandwidth_share: float
+    product_share: float
     cache_ratio: float
     feed: float
     wave_fill: float
@@ -76,3 +81,5 @@ class Machine:
     launch_ratio_p90: float
     level: str
     assumed: tuple[str, ...]
+    rates: Rates = ()
+    """of the form `rated`: the time of one FLOP or element of each class [s]"""

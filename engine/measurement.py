@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .accelerator import Dtype
-from .quantity import Identifier, Integral, Key, Model, Power, Source, Text, Time, Tuple
+from .quantity import Identifier, Integral, Key, Model, Power, Share, Source, Text, Time, Tuple
 from .quantity import Throughput as ThroughputQuantity
 
 Runtime = Literal["graph", "compiled", "eager"]
@@ -22,12 +22,53 @@ class Point(Model):
     """samples of one pass"""
     latency: Time | None = None
     """of one pass"""
+    latency_quartile_1: Time | None = None
+    """a quarter of the passes are faster"""
+    latency_quartile_3: Time | None = None
+    """three quarters are faster"""
     latency_p90: Time | None = None
     """nine of ten passes are faster"""
+    latency_p99: Time | None = None
+    """ninety-nine of a hundred are faster"""
+    runs: Annotated[int, Field(ge=1), Integral] | None = None
+    """how many passes were timed"""
     throughput: ThroughputQuantity | None = None
     """samples per second"""
     power: Power | None = None
     """average power of the chip"""
+
+
+class Conditions(Model):
+    """What else there is to know of a machine while it was measured."""
+
+    machine: Text
+    """the processor and the system"""
+    threads: Annotated[int, Field(ge=1), Integral]
+    """threads of the runtime"""
+    quiet: bool
+    """whether other processes left it alone"""
+    load: Share
+    """cores that other processes took meanwhile, at the most"""
+
+
+class ProfileLine(Model):
+    """The kernels of one kind in one pass, as the runtime times them itself."""
+
+    operator: Text
+    """what the runtime calls them"""
+    count: Annotated[int, Field(ge=1), Integral]
+    """how many a pass runs"""
+    time: Time
+    """of all of them together"""
+
+
+class PassProfile(Model):
+    """Where the time of a pass goes, at one batch."""
+
+    batch: Annotated[int, Field(ge=1), Integral]
+    """samples of the pass"""
+    kernels: Annotated[tuple[ProfileLine, ...], Field(max_length=200), Tuple]
+    """the longest first"""
 
 
 class Measurement(Model):
@@ -52,6 +93,10 @@ class Measurement(Model):
     """how it was timed"""
     date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
     """when"""
+    conditions: Conditions | None = None
+    """the machine meanwhile"""
+    profiles: Annotated[tuple[PassProfile, ...], Field(max_length=20), Tuple] = ()
+    """where the time of a pass goes"""
     devices: Annotated[int, Field(ge=1), Integral] = 1
     """how many chips together"""
     sources: Annotated[dict[Key, Source], Field(min_length=1)]

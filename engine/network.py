@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Any, Final
@@ -14,7 +14,9 @@ from .blocks.base import Block
 from .cost import Cost
 from .errors import GraphError, closest
 from .fusion import Kernel, Node, fuse
+from .library import library_kernels
 from .liveness import peak_live
+from .machine import Machine
 from .ops.base import MAX_DIMENSION, Need, Operator, Shape, elements_of, size_of
 from .totals import Totals
 from .workload import Workload
@@ -41,6 +43,17 @@ class Network(Totals):
         """Return the kernels of a framework that launches operator by operator; views are free there, too."""
         return _unfused(self.nodes)
 
+    @cached_property
+    def library(self) -> tuple[Kernel, ...]:
+        """Return the kernels of a library that folds little and runs the rest one by one, with their parts."""
+        return tuple(library_kernels(self.nodes, self.kernels))
+
+    def launched(self, machine: Machine) -> tuple[Kernel, ...]:
+        """Return the kernels as a machine's runtime launches them."""
+        if machine.form == "rated":
+            return self.library
+        return self.kernels if machine.fused else self.unfused
+
 
 def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network:
     """Return the network of a workload; `sizes` overrides the defaults of its symbolic sizes.
@@ -59,7 +72,8 @@ def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network
         output_elements=elements_of(nodes[-1].shape),
         peak_activation_elements=peak_live(nodes, fusion.kernels, graph.inputs),
         input_needs=sum(elements_of(shape) * needs[name].elements for name, shape in graph.inputs.items()),
-        unique_kernels=_unique(fusion.kernels), unique_unfused=_unique(_unfused(nodes)), tables=_tables(nodes, needs, chosen),
+        unique_kernels=_unique(k.cost for k in fusion.kernels), unique_unfused=_unique(k.cost for k in _unfused(nodes)),
+        unique_library=_unique(k.cost for k in library_kernels(nodes, fusion.kernels)), tables=_tables(nodes, needs, chosen),
         **_sums(nodes), **_least(nodes, needs),
     )  # fmt: skip
 
@@ -72,9 +86,9 @@ def _unfused(nodes: Sequence[Node]) -> tuple[Kernel, ...]:
     )
 
 
-def _unique(kernels: Sequence[Kernel]) -> tuple[tuple[Cost, int], ...]:
+def _unique(costs: Iterable[Cost]) -> tuple[tuple[Cost, int], ...]:
     """Return each different cost once, with how many kernels have it."""
-    return tuple(Counter(kernel.cost for kernel in kernels).items())
+    return tuple(Counter(costs).items())
 
 
 def _sums(nodes: Sequence[Node]) -> dict[str, Any]:

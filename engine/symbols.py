@@ -90,6 +90,9 @@ misalignment = _symbol("misalignment", r"\mu", "slowdown of products whose rows 
 launch_growth = _symbol("launch_growth", "t_g", "what each shape that was tried before adds to a launch [s]", positive=False)
 tried = _symbol("tried", "n_t", "shapes that the library tried before in the same process", positive=False)
 
+sample_s = _symbol(
+    "sample_s", "t_b", "time of a kernel's parts for one sample, at the rates of their classes [s]", positive=False
+)
 compute_s = _symbol("compute_s", "T_c", "time of the arithmetic [s]", positive=False)
 memory_s = _symbol("memory_s", "T_m", "time of the traffic [s]", positive=False)
 cache = _symbol("cache", "C_l", "last-level cache [B]")

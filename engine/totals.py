@@ -24,6 +24,8 @@ class Totals:
     """each different cost once, with how many kernels have it"""
     unique_unfused: tuple[tuple[Cost, int], ...]
     """the same for the kernels of a framework that launches operator by operator"""
+    unique_library: tuple[tuple[Cost, int], ...]
+    """the same for the kernels of a library that folds little and runs the rest one by one, with their parts"""
     launches: int
     """how many operators such a framework launches for one pass"""
     work: float

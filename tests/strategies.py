@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from engine.accelerator import Accelerator
 from engine.assembly import machine as machine_of
-from engine.calibration import resolve
-from engine.catalog import Catalog, load
+from engine.calibration import Calibration, resolve
+from engine.catalog import Catalog, Entry, load
 from engine.machine import Machine
 from engine.network import Network, build
 from engine.workload import Workload
@@ -295,3 +295,47 @@ def facts() -> st.SearchStrategy[dict[str, float | None]]:
     """Return values for the names of expressions: quarters from -8 to 8, or unknown."""
     value = st.one_of(st.none(), st.integers(-32, 32).map(lambda quarters: quarters / 4.0))
     return st.fixed_dictionaries(dict.fromkeys(NAMES, value))
+
+
+# A machine that was probed.
+
+
+def probed_quantity(value: float, unit: str) -> dict[str, Any]:
+    """Return a quantity of a probe."""
+    return {"value": value, "unit": unit, "source": "probe"}
+
+
+_q = probed_quantity
+BOX: dict[str, Any] = {
+    "id": "box", "name": "Box", "vendor": "Us", "kind": "cpu", "family": "probed", "confidence": "measured",
+    "sources": {"probe": {"title": "a probe"}}, "peak_dense": {"fp32": _q(200, "GFLOP/s")},
+    "parallel_units": _q(1, "core"), "last_level_cache": _q(1, "MB"), "tdp": _q(1, "kW"), "idle_power": _q(1, "W"),
+    "memory": {"type": "DDR", "bandwidth": _q(20, "GB/s"), "capacity": _q(8, "GB")},
+}  # fmt: skip
+BOX_RATES: dict[str, Any] = {
+    "id": "box-probe", "name": "Box", "applies_to": {"hardware": ["box"]}, "sources": {"probe": {"title": "a probe"}},
+    "network": {
+        "launch": _q(1, "us"), "sustained": _q(1, "1"), "bandwidth_share": _q(1, "1"), "cache_ratio": _q(1, "1"),
+        "overlap_loss": _q(0.5, "1"), "power_exponent": _q(40, "1"),
+    },
+    "rates": {
+        "work": {"gemm": _q(100, "GFLOP/s"), "conv": _q(50, "GFLOP/s")},
+        "element": {"elementwise": _q(1, "ns"), "tanh": _q(4, "ns")},
+        "cache": _q(1, "MB"), "bandwidth": _q(10, "GB/s"), "product_bandwidth": _q(5, "GB/s"),
+    },
+}  # fmt: skip
+"""A probed machine with round rates, as its two specs."""
+
+
+@cache
+def box_catalog() -> Catalog:
+    """Return the catalogue with the box in it."""
+    specs = catalog()
+    chip, rates = Accelerator.model_validate(BOX), Calibration.model_validate(BOX_RATES)
+    chips = {**specs.accelerators.entries, chip.id: Entry(model=chip, file="box.json", ours=False)}
+    calibrations = {**specs.calibrations.entries, rates.id: Entry(model=rates, file="box-probe.json", ours=False)}
+    return replace(
+        specs,
+        accelerators=replace(specs.accelerators, entries=chips),
+        calibrations=replace(specs.calibrations, entries=calibrations),
+    )

@@ -23,7 +23,7 @@ blocks.base blocks.convolutional blocks.detection blocks.hierarchical blocks.dif
 blocks.__init__
 workload
 _compiled
-fusion liveness totals network
+fusion library liveness totals network
 codegen assembly specimen single compiled fleet solve
 places documents kinds folders checks
 catalog
@@ -43,18 +43,20 @@ report.document report.text report.markdown report.derivation report.insights re
 report.answer report.charts report.html
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
 lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
-explore.__init__ explore.axes explore.summary explore.space explore.parts explore.run explore.processes explore.cluster
-explore.request explore.search explore.hypothetical explore.answer
+lab.topology lab.stopwatch lab.graphs lab.session lab.probe lab.probed lab.feeds lab.measure
+explore.__init__ explore.axes explore.summary explore.space explore.parts explore.run explore.cluster explore.request
+explore.search explore.hypothetical explore.answer
 schemas report.sweep report.claims report.accuracy report.plot report.calibration report.explore
 importers.__init__ importers.onnx.__init__ importers.onnx.wire importers.onnx.beside importers.onnx.model importers.onnx.values
 importers.onnx.shapes importers.onnx.batch importers.onnx.program importers.onnx.patterns importers.onnx.writer
 importers.onnx.lines importers.onnx.groups importers.onnx.sizes importers.onnx.importer importers.onnx.summary
 importers.config importers.graphs importers.decoders importers.encoders importers.hf
 doctor report.doctor
-output loading completion options
+output loading completion options lab.boxes lab.bench lab.loop report.lab
 commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
 commands.doctor commands.explore commands.import_hf commands.import_onnx
-commands.insights commands.list_specs commands.new commands.predict commands.schema commands.show
+commands.insights commands.lab commands.list_specs commands.measure commands.new commands.predict commands.probe
+commands.schema commands.show
 commands.sweep commands.validate
 cli
 __main__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import re
 import shlex
 import shutil
@@ -94,8 +93,3 @@ def test_what_a_page_tells_people_to_type_works(
     for kind, inside, before in fences(text_of(page)):
         if kind in ("json", "sh", "text"):
             getattr(walk, kind)(inside, before)
-
-
-def test_the_derivations_hold() -> None:
-    failed, tried = doctest.testfile(str(ROOT / "docs" / "derivations.md"), module_relative=False)
-    assert (failed, tried) == (0, text_of("docs/derivations.md").count(">>> "))

@@ -23,7 +23,19 @@ from ..inputs import RequestError
 from . import kernels as single
 from .evidence import Evidence, points
 from .fit import NOISE, Prior
-from .networks import CORRECTION, Target, corrected, targets, times, unmeasured
+from .networks import (
+    CLASS,
+    CLASS_PRIOR,
+    CORRECTION,
+    PROBED_PRIOR,
+    Target,
+    class_factors,
+    corrected,
+    targets,
+    times,
+    unmeasured,
+    weighty,
+)
 from .points import Array, Kernels
 from .posterior import Posterior, Predict, about, posterior
 
@@ -210,13 +222,17 @@ def _network_parts(
 
 def _with_correction(family: Resolved, part: NetworkPart) -> Resolved:
     factors = {name: Fraction(value=value, unit="1", source="fit") for name, value in part.posterior.values.items()}
-    return replace(family, correction=Correction(**factors))
+    classes = {name: factors.pop(f"{CLASS}{name}") for name in class_factors(part.posterior.values)}
+    return replace(family, correction=Correction.model_validate({**factors, "class_factors": classes}))
 
 
 def _networks(chip: Accelerator, constants: Resolved, runtime: str, each: Sequence[Target]) -> _Networks:
     machines = {dtype: machine(chip, constants, dtype, runtime) for dtype in {target.sweep.dtype for target in each}}
     if runtime == GRAPH:
-        return _Networks(each=tuple(each), machines=machines, priors=_correction_priors(constants), change=corrected)
+        priors = _correction_priors(constants)
+        if constants.form == "rated":
+            priors |= {"time_factor": PROBED_PRIOR} | {f"{CLASS}{name}": CLASS_PRIOR for name in weighty(each, machines)}
+        return _Networks(each=tuple(each), machines=machines, priors=priors, change=corrected)
     profile = constants.runtimes[runtime]
     share = 1.0 if profile.device_share is None else profile.device_share.si
     priors = {"host": Prior(value=profile.host.si, spread=HOST_SPREAD)} if profile.host and profile.host.si > 0 else {}

@@ -14,6 +14,7 @@ from engine.units import factor
 
 from .calibrate import ENOUGH, Fitted, KernelPart, NetworkPart, Part, Ratios
 from .evidence import Evidence
+from .networks import CLASS, class_factors
 from .posterior import Constant
 
 FIT: Final = "fit"
@@ -55,7 +56,7 @@ def _networks(fitted: Fitted) -> list[NetworkPart]:
 
 def _own(catalog: Catalog, chip: str) -> Calibration | None:
     """Return the catalogue's calibration of this chip only, or None."""
-    return next((c for c in catalog.calibrations if c.applies_to == AppliesTo(hardware=(chip,))), None)
+    return next((c for c in catalog.calibrations if c.applies_to == AppliesTo(hardware=(chip,)) and c.rates is None), None)
 
 
 # Parts.
@@ -83,8 +84,12 @@ def _fraction(part: Part, name: str) -> Fraction:
 
 
 def correction(part: NetworkPart) -> Correction:
-    """Return the two numbers that a measured chip adds to its family's constants."""
-    return Correction(launch_factor=_fraction(part, "launch_factor"), time_factor=_fraction(part, "time_factor"))
+    """Return the two numbers that a measured chip adds to its family's constants, and those of classes where it was probed."""
+    classes = {name: _fraction(part, f"{CLASS}{name}") for name in class_factors(part.posterior.values)}
+    return Correction.model_validate({
+        "launch_factor": _fraction(part, "launch_factor"), "time_factor": _fraction(part, "time_factor"),
+        "class_factors": classes,
+    })  # fmt: skip
 
 
 def _interval(ratios: Ratios) -> Interval:
@@ -176,7 +181,8 @@ def _about_networks(fitted: Fitted) -> list[str]:
 
 def _besides(fitted: Fitted, catalog: Catalog, own: str) -> list[str]:
     """Return what was left out, and which calibrations of the chip besides this one there are."""
-    others = [c.id for c in catalog.calibrations if fitted.chip.id in c.applies_to.hardware and c.id != own]
+    named = [c for c in catalog.calibrations if fitted.chip.id in c.applies_to.hardware and c.rates is None]
+    others = [c.id for c in named if c.id != own]
     rival = [f"calibrations besides this one name the chip: {', '.join(others)}; of equals the first by id wins"]
     return [*(f"left out: {reason}" for reason in fitted.left_out), *(rival if others else [])]
 

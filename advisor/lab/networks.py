@@ -49,8 +49,12 @@ def targets(sweeps: Sequence[Sweep], catalog: Catalog) -> list[Target]:
 
 
 def unmeasured(catalog: Catalog) -> Catalog:
-    """Return the catalogue without what was fitted to single chips: every chip has its family's constants."""
-    entries = {name: entry for name, entry in catalog.calibrations.entries.items() if not entry.model.applies_to.hardware}
+    """Return the catalogue without what was fitted to single chips: every chip has its family's constants, or its own rates."""
+    entries = {
+        name: entry
+        for name, entry in catalog.calibrations.entries.items()
+        if not entry.model.applies_to.hardware or entry.model.rates is not None
+    }
     return replace(catalog, calibrations=Shelf(kind=catalog.calibrations.kind, entries=entries))
 
 
@@ -97,14 +101,47 @@ def fit_family(
     return fit(predicted, measured, {name: Prior(value=1.0, spread=SPREAD) for name in names}, weights=weight)
 
 
+CLASS: Final = "class_"
+"""What the name of a factor begins with that is on the time of one class of a probed machine."""
+
+
 def corrected(machine: Machine, values: Mapping[str, float]) -> Machine:
-    """Return the machine with the two numbers that a measured chip adds."""
+    """Return the machine with the two numbers that a measured chip adds, and those of classes where it was probed."""
+    factors = class_factors(values)
     return replace(
         machine,
         launch=machine.launch * values["launch_factor"],
         time_factor=machine.time_factor * values["time_factor"],
         energy_factor=machine.energy_factor * values["time_factor"],
+        rates=tuple((name, seconds * factors.get(name, 1.0)) for name, seconds in machine.rates),
     )
+
+
+def class_factors(values: Mapping[str, float]) -> dict[str, float]:
+    """Return the factors of classes among those of a chip, by class.
+
+    >>> class_factors({"time_factor": 1.0, "class_gemm": 1.1})
+    {'gemm': 1.1}
+    """
+    return {name.removeprefix(CLASS): value for name, value in values.items() if name.startswith(CLASS)}
+
+
+def weighty(each: Sequence[Target], machines: Mapping[str, Machine]) -> list[str]:
+    """Return the classes of a probed machine that take a share of the time of any network that measurements can tell."""
+    found: dict[str, float] = {}
+    for target in each:
+        rates = dict(machines[target.sweep.dtype].rates)
+        parts = [(name, n * amount * rates[name]) for cost, n in target.network.unique_library for name, amount in cost.parts]
+        whole = sum(seconds for _, seconds in parts)
+        shares: dict[str, float] = {}
+        for name, seconds in parts:
+            shares[name] = shares.get(name, 0.0) + seconds / whole
+        found |= {name: max(share, found.get(name, 0.0)) for name, share in shares.items()}
+    return [name for name, share in found.items() if share >= WEIGHTY]
+
+
+WEIGHTY: Final = 0.03
+"""Share of a network's time below which a class has no factor of its own."""
 
 
 CORRECTION: Final[Mapping[str, Prior]] = {
@@ -112,6 +149,10 @@ CORRECTION: Final[Mapping[str, Prior]] = {
     "time_factor": Prior(value=1.0, spread=0.12),
 }
 """How far chips lie from their family: their launches, and all of their time."""
+CLASS_PRIOR: Final = Prior(value=1.0, spread=0.15)
+"""How far a class of kernels of a network lies from its probe."""
+PROBED_PRIOR: Final = Prior(value=1.0, spread=0.05)
+"""How far all of a network's time lies from the rates of a probe, beside its classes."""
 
 
 def fit_chip(each: Sequence[Target], machines: Mapping[str, Machine]) -> Fit:

@@ -266,3 +266,21 @@ def _causes(found: Sequence[Pair]) -> Chart:
     )  # fmt: skip
     text = "The time of the last batch, from arithmetic at the peak on; each cause is switched on after those before it."
     return Chart(key="causes", title="Why the plateau", text=text, spec=_spec(bars.properties(height=40 + 24 * len(found))))
+
+
+# The lab.
+
+
+def times(rows: Values, names: Sequence[str]) -> Chart:
+    """Return the chart of a model on this machine: a line over the batch for each kind of time, in the order of `names`.
+
+    A row has `batch`, `is`, which is one of the names, and `seconds`.
+    """
+    scale = alt.Scale(domain=list(names), range=[GREY, ORANGE, GREEN, BLUE])
+    drawn = alt.Chart(_values(rows)).mark_line(point=True).encode(
+        x=_log("batch", "batch"), y=_log_y("seconds", "latency [s]"),
+        color=alt.Color("is:N", scale=scale, sort=None, title=None, legend=alt.Legend(orient="bottom", columns=2)),
+        tooltip=["is:N", "batch:Q", alt.Tooltip("seconds:Q", format=".4~s")],
+    )  # fmt: skip
+    text = "Nothing may be faster than the bound; the predictions are those before and after the fit to what was measured."
+    return Chart(key="times", title="Predicted and measured", text=text, spec=_spec(drawn.properties(height=_HEIGHT)))

@@ -48,6 +48,7 @@ function attention(size, m, work) {
 function compute(kernel, size, m, batch) {
   const work = kernel.work_done * batch;
   const plain = work / m.peak;
+  if (m.form === "rated") return { plain, padded: plain, waves: plain, full: forms.rated_s({ batch, sample_s: kernel.sample_s }) };
   if (m.form === "roof") {
     return { plain, padded: plain, waves: plain, full: plain / (kernel.kind === "attention" ? m.attention : m.sustained) };
   }
@@ -60,11 +61,15 @@ function kernelOn(kernel, m, batch, allWeights) {
   const size = sizeOf(kernel, m, batch);
   const activations = (kernel.inputs + kernel.outputs) * batch * m.element_bytes;
   const traffic = forms.network_traffic({ activations, weights: size.weights, all_weights: allWeights, cache: m.cache });
-  const memory_s = forms.traffic_s({ ...m, activations, weights: size.weights, traffic });
+  const rated = m.form === "rated";
+  const memory_s = rated
+    ? forms.fetch_s({ traffic, bandwidth: m.bandwidth, bandwidth_share: kernel.passes ? m.bandwidth_share : m.product_share })
+    : forms.traffic_s({ ...m, activations, weights: size.weights, traffic });
+  const overlap_loss = rated && kernel.passes ? 1 : m.overlap_loss;
   const times = compute(kernel, size, m, batch);
   return {
     ...times, traffic, memory_s,
-    seconds: forms.kernel_s({ launch: m.launch, compute_s: times.full, memory_s, overlap_loss: m.overlap_loss }),
+    seconds: forms.kernel_s({ launch: m.launch, compute_s: times.full, memory_s, overlap_loss }),
     energy_j: forms.dynamic_energy_j({
       work: kernel.work_done * batch, flop_j: m.flop_j * (kernel.kind === "conv" ? m.conv_factor : 1), traffic, byte_j: m.byte_j,
     }),

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import engine
 from engine.compiled import kernels_on
+from engine.cost import Cost
+from engine.library import seconds_per_sample
 from engine.machine import Machine
 from engine.network import Network
 
@@ -27,7 +29,7 @@ def code() -> str:
 def network_data(network: Network, machine: Machine) -> dict[str, Any]:
     """Return a network as the code takes it: its kernels on a machine's runtime, and totals per pass and per sample."""
     kernels = [
-        {name: getattr(cost, name) for name in _KERNEL} | {"count": count, "key_splits": cost.splits}
+        {name: getattr(cost, name) for name in _KERNEL} | {"count": count, "key_splits": cost.splits} | _rated(cost, machine)
         for cost, count in kernels_on(network, machine)
     ]
     return {
@@ -43,10 +45,21 @@ def network_data(network: Network, machine: Machine) -> dict[str, Any]:
     }
 
 
+def _rated(cost: Cost, machine: Machine) -> dict[str, Any]:
+    """Return what a kernel has on a machine with rates: the time of its parts for a sample [s], and whether it is a pass."""
+    if machine.form != "rated":
+        return {}
+    return {"sample_s": seconds_per_sample(cost, dict(machine.rates)), "passes": cost.kind in ("memory", "attention")}
+
+
 def machine_data(machine: Machine) -> dict[str, Any]:
     """Return a machine as the code takes it; unknown is None, what JSON has for it."""
     tiles = machine.tile_set
-    found = {field.name: getattr(machine, field.name) for field in fields(machine) if field.name not in ("tile_set", "assumed")}
+    found = {
+        field.name: getattr(machine, field.name)
+        for field in fields(machine)
+        if field.name not in ("tile_set", "assumed", "rates")
+    }
     figures = {
         "tiles": [list(tile) for tile in tiles.tiles],
         "splits": list(tiles.splits),

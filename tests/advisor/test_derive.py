@@ -99,6 +99,17 @@ def test_the_kernel_that_is_spelled_out_is_the_one_that_takes_most_time(
     assert {name: derived[name] for name in expected} == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("model", ["resnet50", "bert-base"])
+def test_a_probed_machine_is_told_by_the_rates_of_its_classes(model: str) -> None:
+    box = strategies.box_catalog()
+    steps = {step.title: step for step in derive(strategies.network(model), box.machine("box", "fp32"), 4, None, catalog=box)}
+    (row,) = predict(model, ["box"], [4], ["fp32"], catalog=box)
+    assert steps["estimate"].value == pytest.approx(row["latency_estimate_s"], rel=1e-9)
+    (told,) = (step for title, step in steps.items() if title.endswith(": arithmetic"))
+    assert told.form == "rated_s"
+    assert "for a sample" in str(told)
+
+
 def test_the_batch_curve_is_that_of_the_solver() -> None:
     curve = roof_curve(NETWORKS["resnet50"], CATALOG.machine("nvidia-l4", "bf16"))
     derived = values("resnet50", "nvidia-l4", "bf16", 8, 0.010)

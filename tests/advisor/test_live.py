@@ -11,7 +11,7 @@ import pytest
 import quickjs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import catalog
+from strategies import box_catalog, catalog
 
 from advisor.report.live import code, machine_data, network_data
 from engine import _compiled, build, codegen
@@ -92,6 +92,12 @@ def test_a_pass_in_javascript_is_the_estimate_of_numpy(
 ) -> None:
     for batch in (1, 7, 64):
         compare(browser, model, catalog().machine(chip, dtype, runtime), batch)
+
+
+@pytest.mark.parametrize("model", ["resnet50", "bert-base"])
+def test_a_pass_on_a_probed_machine_is_the_estimate_of_numpy(model: str, browser: quickjs.Context) -> None:
+    for batch in (1, 7, 64):
+        compare(browser, model, box_catalog().machine("box", "fp32"), batch)
 
 
 def test_the_cases_are_of_every_form_of_machine() -> None:

@@ -1,0 +1,173 @@
+"""Measures a model on this machine over batches, as a record in the project's schema; what is measured already is kept."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from engine import __version__
+from engine.measurement import Measurement, Point
+
+from ..inputs import RequestError
+from .feeds import feeds, fixed_batch
+from .fitted import rounded
+from .session import Kind, bound, open_session, profile, version
+from .stopwatch import Load, Times, Watch, clock_of, repeat, times
+from .topology import Meter, topology
+
+LEAST_RUNS: Final = 5
+LONG_S: Final = 2.0
+"""A pass longer than this is timed `LEAST_LONG` times at least, not `LEAST_RUNS`."""
+LEAST_LONG: Final = 2
+PROFILED: Final = 3
+"""Passes of a profile."""
+KINDS: Final = 40
+"""At most so many kinds of kernels stand in a record."""
+SCHEMA: Final = "../../schemas/measurement.schema.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What to measure: a model file, the ids of its workload and of the machine, batches, and how.
+
+    `budget_s` is for each batch; `sizes` are of axes that the file leaves open, `spec_sizes` those that differ from the
+    workload's own; `digest` tells the file from others.
+    """
+
+    model: Path
+    workload: str
+    hardware: str
+    batches: Sequence[int]
+    threads: int
+    device: str
+    date: str
+    digest: str
+    by: str = ""
+    budget_s: float = 2.0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    spec_sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What one batch took, and the machine meanwhile; the power of the processor [W] where it can be read."""
+
+    batch: int
+    times: Times
+    load: Load
+    power: float | None
+
+
+def measure(wanted: Wanted, before: Measurement | None) -> Iterator[Measurement]:
+    """Yield the record after each batch, the last one with where the time goes. Raises RequestError.
+
+    Points of `before` are kept where it is a record of the same model in the same conditions.
+    """
+    session = open_session(str(wanted.model), wanted.threads, wanted.device)
+    _check_batches(wanted, session)
+    record = before if before is not None and same(before, wanted) else None
+    done = {point.batch for point in record.points} if record else set()
+    for batch in sorted(set(wanted.batches) - done):
+        record = _joined(wanted, record, _timed(wanted, session, batch))
+        yield record
+    if record is not None and not record.profiles:
+        record = _profiled(wanted, session, record)
+    if record is not None:
+        yield record
+
+
+def same(record: Measurement, wanted: Wanted) -> bool:
+    """Return whether a record is of the same file, machine, software and threads, so that points can join it."""
+    about = (record.workload, record.hardware, record.software, record.conditions and record.conditions.threads)
+    asked = (wanted.workload, wanted.hardware, version(), wanted.threads)
+    return about == asked and any(wanted.digest in source.title for source in record.sources.values())
+
+
+def _check_batches(wanted: Wanted, session: Any) -> None:
+    fixed = fixed_batch(session)
+    others = [batch for batch in wanted.batches if batch != fixed]
+    if fixed is not None and others:
+        raise RequestError(
+            f"--batch: {wanted.model} fixes its batch at {fixed}, so {others[0]} cannot be run; ask for --batch {fixed}, or "
+            "export the model with an open first axis"
+        )
+
+
+def _timed(wanted: Wanted, session: Any, batch: int) -> Found:
+    """Return what a batch takes, after a pass that warms up, and a second one where that was short."""
+    clock, _ = clock_of(wanted.threads, wanted.device)
+    try:
+        run = bound(session, feeds(session, batch, wanted.sizes), wanted.device)
+        warm = repeat(run, clock, budget_s=0.0, least=1)[0]
+        if warm < LONG_S:
+            run()
+        watch, meter = Watch(wanted.threads), Meter()
+        seconds = repeat(run, clock, budget_s=wanted.budget_s, least=LEAST_RUNS if warm < LONG_S else LEAST_LONG)
+    except RequestError:
+        raise
+    except Exception as error:
+        raise RequestError(f"{wanted.model}: a pass of batch {batch} failed: {str(error).strip()[:300]}") from error
+    joules = meter.joules()
+    return Found(batch=batch, times=times(seconds), load=watch.read(), power=None if joules is None else joules / sum(seconds))
+
+
+def _joined(wanted: Wanted, record: Measurement | None, found: Found) -> Measurement:
+    """Return the record with one more point."""
+    load = found.load
+    loads = [] if record is None or record.conditions is None else [record.conditions]
+    conditions = {
+        "machine": _machine(), "threads": wanted.threads, "quiet": load.quiet and all(one.quiet for one in loads),
+        "load": {"value": rounded(max([load.others, *(one.load.si for one in loads)])), "unit": "1", "source": "run"},
+    }  # fmt: skip
+    points = [*([] if record is None else record.points), _point(found)]
+    _, clock = clock_of(wanted.threads, wanted.device)
+    spec: dict[str, Any] = {
+        "$schema": SCHEMA, "id": f"{wanted.hardware}-{wanted.workload}"[:80],
+        "workload": wanted.workload, "hardware": wanted.hardware, "dtype": "fp32", "sizes": dict(wanted.spec_sizes),
+        "software": version(), "runtime": "graph", "date": wanted.date, "conditions": conditions,
+        "method": f"median of passes after a warm-up, {clock}, operands and results in place",
+        "sources": {"run": _source(wanted)},
+        "profiles": () if record is None else record.profiles,
+        "points": tuple(sorted(points, key=lambda point: point.batch)),
+    }  # fmt: skip
+    return Measurement.model_validate(spec)
+
+
+def _source(wanted: Wanted) -> dict[str, Any]:
+    title = f"advise measure of Roofwise {__version__}: {wanted.model.name}, SHA-256 {wanted.digest}"
+    return {"title": title, "publisher": wanted.by or "who measured it", "date": wanted.date}
+
+
+def _machine() -> str:
+    return f"{topology().processor}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def _point(found: Found) -> Point:
+    one = found.times
+    quantiles = {
+        "latency": one.median, "latency_quartile_1": one.quartile_1, "latency_quartile_3": one.quartile_3,
+        "latency_p90": one.p90, "latency_p99": one.p99,
+    }  # fmt: skip
+    spec: dict[str, Any] = {name: _time(seconds) for name, seconds in quantiles.items()}
+    if found.power is not None:
+        spec["power"] = {"value": rounded(found.power), "unit": "W", "source": "run"}
+    return Point.model_validate({"batch": found.batch, "runs": one.runs, **spec})
+
+
+def _time(seconds: float) -> dict[str, Any]:
+    return {"value": float(f"{1e3 * seconds:.5g}"), "unit": "ms", "source": "run"}
+
+
+def _profiled(wanted: Wanted, session: Any, record: Measurement) -> Measurement:
+    """Return the record with where the time goes at its smallest batch."""
+    batch = min(point.batch for point in record.points)
+    kinds = profile(str(wanted.model), feeds(session, batch, wanted.sizes), wanted.threads, wanted.device, PROFILED)
+    made = {"batch": batch, "kernels": tuple(map(_line, kinds[:KINDS]))}
+    return Measurement.model_validate({**record.model_dump(by_alias=True), "profiles": (made,)})
+
+
+def _line(kind: Kind) -> dict[str, Any]:
+    return {"operator": kind.operator, "count": max(1, kind.count), "time": _time(kind.seconds)}
