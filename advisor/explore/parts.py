@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +19,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.predict import COLUMNS
+
 from ..inputs import RequestError
 from .space import Points, Space, points_of
 from .summary import Summary, from_json, merge
 
 FORMATS: Final = ("parquet", "csv")
+FACTS: Final = frozenset({*COLUMNS, "throughput_sure_per_s", "cost"}) - {"memory_bytes"}
+"""Columns in which hardly a value occurs twice, so that a dictionary of them would be as long as they are."""
 REQUEST: Final = "_request.json"
 
 
@@ -50,7 +54,8 @@ def encoded(space: Space, chunk: int, form: str) -> tuple[bytes, Summary]:
     table = pa.concat_tables(batches).unify_dictionaries().combine_chunks()
     sink = io.BytesIO()
     if form == "parquet":
-        parquet.write_table(table, sink, compression="zstd", compression_level=1)
+        repeated = [name for name in table.column_names if name not in FACTS]
+        parquet.write_table(table, sink, compression="zstd", compression_level=1, use_dictionary=repeated)
     else:
         csv.write_csv(table, sink)
     return sink.getvalue(), merge(summaries)
@@ -151,8 +156,3 @@ def _unwritable(path: Path, error: OSError) -> RequestError:
         f"--points: {str(path)[:200]!r} cannot be written ({reason}); make room or name another folder: what is written stays, "
         "and the same command goes on from there"
     )
-
-
-def total(summaries: Iterable[Summary]) -> Summary:
-    """Return what all parts come to."""
-    return merge(summaries)

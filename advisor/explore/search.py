@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import RoofwiseError
 
-from . import cluster, run
+from . import cluster, processes, run
 from .parts import Folder, open_folder
 from .request import request_json
 from .space import Space
@@ -39,9 +40,9 @@ def search(space: Space, means: Means, tick: Tick = lambda _: None) -> Summary:
     there = {} if folder is None else dict(folder.done())
     total = merge(there.values())
     tick(total.points)
-    todo = [chunk for chunk in range(space.chunks) if chunk not in there]
+    todo = deque(chunk for chunk in range(space.chunks) if chunk not in there)
     try:
-        for chunk, (summary, data) in run.results(space, todo, None if folder is None else folder.form, _crew(means, todo)):
+        for chunk, (summary, data) in _crew(means, len(todo))(run.pack(space), todo, folder.form if folder else None):
             if folder is not None and data is not None:
                 folder.write(chunk, data, summary)
             total = merge((total, summary))
@@ -51,12 +52,12 @@ def search(space: Space, means: Means, tick: Tick = lambda _: None) -> Summary:
     return total
 
 
-def _crew(means: Means, todo: list[int]) -> run.Crew | None:
-    """Return who does the work: a cluster, processes, or nobody else where there is little to do."""
-    if means.scheduler is not None:
-        return cluster.dask(means.scheduler) if todo else None
-    workers = min(means.workers, len(todo))
-    return run.local(workers) if workers > 1 else None
+def _crew(means: Means, chunks: int) -> run.Crew:
+    """Return who does so many pieces of work: a cluster, processes, or nobody else where there is little to do."""
+    if means.scheduler is not None and chunks:
+        return cluster.dask(means.scheduler)
+    workers = min(means.workers, chunks)
+    return processes.processes(workers) if workers > 1 and means.scheduler is None else run.alone
 
 
 def _kept(folder: Folder | None, points: int, of: int) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -219,8 +219,3 @@ def point(space: Space, index: int) -> tuple[Base, dict[str, float], dict[str, f
 def summary_of(space: Space, chunk: int) -> Summary:
     """Return what one piece of work comes to."""
     return merge(points.summary for points in points_of(space, chunk))
-
-
-def cost_unknown(facts: Mapping[str, Any]) -> bool:
-    """Return whether a cost was asked for and has no value."""
-    return "cost" in facts and not math.isfinite(facts["cost"])

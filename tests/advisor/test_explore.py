@@ -7,6 +7,8 @@ import math
 import multiprocessing
 import os
 import signal
+import zlib
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from advisor.commands import explore as command
 from advisor.explore import parts, request, run, space
 from advisor.explore.answer import Answer, answer, as_json
 from advisor.explore.axes import axes, parse
+from advisor.explore.processes import processes
 from advisor.explore.request import MOST_POINTS, request_json
 from advisor.explore.space import Space, point, summary_of
 from advisor.explore.summary import Record, Summary, from_json, merge, pareto, summarize
@@ -278,13 +281,18 @@ def test_processes_give_the_same_bits_and_a_killed_one_loses_nothing() -> None:
     assert wanted.chunks == 36
     killed = False
     found: dict[int, Summary] = {}
-    for chunk, (summary, _) in run.results(wanted, range(wanted.chunks), None, run.local(2)):
+    for chunk, (summary, _) in processes(2)(run.pack(wanted), deque(range(wanted.chunks)), None):
         found[chunk] = summary
         if not killed:
             os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
             killed = True
     assert killed
     assert found == {chunk: summary_of(wanted, chunk) for chunk in range(wanted.chunks)}
+
+
+def test_a_fault_in_another_process_is_raised_here() -> None:
+    with pytest.raises(zlib.error):
+        list(processes(1)(b"no space", deque([0]), None))
 
 
 # The command.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +16,7 @@ from searches import ARGUMENTS, asked
 from advisor.cli import main
 from advisor.explore import cluster, run
 from advisor.explore.space import summary_of
+from advisor.inputs import RequestError
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def test_a_killed_worker_loses_nothing(address: str) -> None:
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(2, timeout=60)
         found = {}
-        for chunk, (summary, _) in run.results(wanted, range(wanted.chunks), None, cluster.dask(address)):
+        for chunk, (summary, _) in cluster.dask(address)(run.pack(wanted), deque(range(wanted.chunks)), None):
             found[chunk] = summary
             worker.kill()
     assert found == {chunk: summary_of(wanted, chunk) for chunk in range(wanted.chunks)}
@@ -44,3 +47,21 @@ def test_the_command_gives_the_same_answer(address: str, capsys: pytest.CaptureF
             main(("explore", *ARGUMENTS, "--latency", "1ms", "--format", "json", *where))
         answers.append((stop.value.code, *capsys.readouterr()))
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("wrong", ["", "localhost:8786", "http://localhost:8786", "tcp://localhost", "tcp://local host:1"])
+def test_an_address_that_is_none_is_told(wrong: str) -> None:
+    with pytest.raises(RequestError, match="is no address of a scheduler; write tcp://HOST:PORT"):
+        cluster.dask(wrong)
+
+
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "WAIT_S", 0.2)
+    with pytest.raises(RequestError, match="no scheduler answers at"):
+        cluster.dask("tcp://127.0.0.1:9")
+
+
+def test_workers_of_another_version_are_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "version", lambda: f"a roofwise of {threading.current_thread().name}")
+    with pytest.raises(RequestError, match="install the same"):
+        cluster.dask(address)
