@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 import shutil
@@ -93,3 +94,8 @@ def test_what_a_page_tells_people_to_type_works(
     for kind, inside, before in fences(text_of(page)):
         if kind in ("json", "sh", "text"):
             getattr(walk, kind)(inside, before)
+
+
+def test_the_derivations_hold() -> None:
+    failed, tried = doctest.testfile(str(ROOT / "docs" / "derivations.md"), module_relative=False)
+    assert (failed, tried) == (0, text_of("docs/derivations.md").count(">>> "))
