@@ -22,7 +22,11 @@ MODULES: Final = {"vl-convert-python": "vl_convert"}
 """Distribution -> what it is imported as, where that is not its name with `_` for `-`."""
 FOR_PEOPLE: Final = frozenset({"dev", "docs"})
 """Extras that only those need who change Roofwise."""
-SERVES: Final = {"import": "advise import onnx", "lab": "advise calibrate", "scale": "advise sweep --format parquet"}
+SERVES: Final = {
+    "import": "advise import onnx",
+    "lab": "advise calibrate, probe, measure and lab",
+    "scale": "files of advise sweep and explore, and clusters",
+}
 """Extra -> what needs it."""
 
 State = Literal["well", "note", "finding"]

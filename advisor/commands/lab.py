@@ -4,35 +4,52 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ..completion import BATCHES, files, one, words
 from ..options import Out
+
+_FORMATS: Final = ("text", "md", "html", "json")
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="The ONNX file.", metavar="MODEL")],
+    model: Annotated[Path, typer.Argument(help="The ONNX file.", metavar="FILE", autocompletion=files)],
     folder: Annotated[
-        Path, typer.Option(help="Where the specs of the machine, the model and its record are written.", metavar="DIR")
+        Path,
+        typer.Option(
+            help="Where the specs of the machine, the model and its record are written.", metavar="DIR", autocompletion=files
+        ),
     ] = Path("my-lab"),
     probe: Annotated[
         Path | None,
-        typer.Option(help="The spec of this machine, as advise probe writes it; else it is probed once.", metavar="FILE"),
+        typer.Option(
+            help="The spec of this machine, as advise probe writes it; else it is probed once.",
+            metavar="FILE",
+            autocompletion=files,
+        ),
     ] = None,
-    batch: Annotated[str, typer.Option(help="Batches, as in 1..32x2 or 1,8.", metavar="LIST")] = "1..16x2",
+    batch: Annotated[
+        str, typer.Option(help="Batches, as in 1..32x2 or 1,8.", metavar="LIST", autocompletion=one(BATCHES))
+    ] = "1..16x2",
     threads: Annotated[
         int | None,
         typer.Option(help="Threads of the runtime; without this option, one for each core.", min=1, max=1024, metavar="N"),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, or cuda with onnxruntime-gpu.", metavar="WORD")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="cpu, or cuda with onnxruntime-gpu.", metavar="WORD", autocompletion=one(words("cpu", "cuda")))
+    ] = "cpu",
     size: Annotated[
         list[str] | None,
         typer.Option("--size", help="Fix an axis that the file leaves open, as in seq_len=128. Repeatable.", metavar="NAME=N"),
     ] = None,
     seconds: Annotated[float, typer.Option(help="Time for each batch.", min=0.01, max=600, metavar="S")] = 2.0,
     author: Annotated[str, typer.Option(help="Who measured, for those that you give the record to.", metavar="TEXT")] = "",
-    form: Annotated[str, typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT")] = "text",
+    form: Annotated[
+        str,
+        typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT", autocompletion=one(words(*_FORMATS))),
+    ] = "text",
     out: Out = None,
 ) -> None:
     """Probe, predict, measure, compare and learn here.
@@ -50,7 +67,7 @@ def command(
     """
     from .. import inputs, output
 
-    form = inputs.form(form, ("text", "md", "html", "json"))
+    form = inputs.form(form, _FORMATS)
     faults = inputs.Faults()
     faults.take("--device", lambda: inputs.names([device], ("cpu", "cuda"), "device"), None)
     batches = faults.take("--batch", lambda: inputs.batches(batch), [])

@@ -4,30 +4,51 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from ..completion import BATCHES, files, ids, one, words
+
+_FORMATS: Final = ("text", "json")
+
 
 def command(
-    model: Annotated[Path, typer.Argument(help="The ONNX file.", metavar="MODEL")],
-    batch: Annotated[str, typer.Option(help="Batches, as in 1..32x2 or 1,8.", metavar="LIST")] = "1..32x2",
+    model: Annotated[Path, typer.Argument(help="The ONNX file.", metavar="FILE", autocompletion=files)],
+    batch: Annotated[
+        str, typer.Option(help="Batches, as in 1..32x2 or 1,8.", metavar="LIST", autocompletion=one(BATCHES))
+    ] = "1..32x2",
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", help="The record. What it holds already is kept, what is missing is measured.", metavar="FILE"
+            "--out",
+            "-o",
+            help="The record. What it holds already is kept, what is missing is measured.",
+            metavar="FILE",
+            autocompletion=files,
         ),
     ] = Path("mine.json"),
-    hardware: Annotated[str, typer.Option(help="The id of this machine, as its probe has it.", metavar="ID")] = "mybox",
+    hardware: Annotated[
+        str,
+        typer.Option(
+            help="The id of this machine, as its probe has it.", metavar="ID", autocompletion=one(ids("accelerators"))
+        ),
+    ] = "mybox",
     workload: Annotated[
         str,
-        typer.Option(help="The id of the model in the catalogue; else FILE.workload.json is imported from it.", metavar="ID"),
+        typer.Option(
+            help="The id of the model in the catalogue; else FILE.workload.json is imported from it.",
+            metavar="ID",
+            autocompletion=one(ids("workloads")),
+        ),
     ] = "",
     threads: Annotated[
         int | None,
         typer.Option(help="Threads of the runtime; without this option, one for each core.", min=1, max=1024, metavar="N"),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, or cuda with onnxruntime-gpu.", metavar="WORD")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="cpu, or cuda with onnxruntime-gpu.", metavar="WORD", autocompletion=one(words("cpu", "cuda")))
+    ] = "cpu",
     size: Annotated[
         list[str] | None,
         typer.Option("--size", help="Fix an axis that the file leaves open, as in seq_len=128. Repeatable.", metavar="NAME=N"),
@@ -35,7 +56,14 @@ def command(
     seconds: Annotated[float, typer.Option(help="Time for each batch.", min=0.01, max=600, metavar="S")] = 2.0,
     author: Annotated[str, typer.Option(help="Who measured, for those that you give the record to.", metavar="TEXT")] = "",
     form: Annotated[
-        str, typer.Option("--format", "-f", help="How the summary is printed: text or json.", metavar="FORMAT")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="How the summary is printed: text or json.",
+            metavar="FORMAT",
+            autocompletion=one(words(*_FORMATS)),
+        ),
     ] = "text",
 ) -> None:
     """Measure a model on this machine over batches.
@@ -53,7 +81,7 @@ def command(
     """
     from .. import inputs, output
 
-    inputs.choice("--format", form, ("text", "json"))
+    inputs.choice("--format", form, _FORMATS)
     inputs.choice("--device", device, ("cpu", "cuda"))
     faults = inputs.Faults()
     batches = faults.take("--batch", lambda: inputs.batches(batch), [])

@@ -4,26 +4,46 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
+
+from ..completion import files, one, words
+
+_FORMATS: Final = ("text", "json")
 
 
 def command(
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The spec of the machine; its calibration is written beside it.", metavar="FILE")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The spec of the machine; its calibration is written beside it.",
+            metavar="FILE",
+            autocompletion=files,
+        ),
     ] = Path("mybox.json"),
     threads: Annotated[
         int | None,
         typer.Option(help="Threads of the runtime; without this option, one for each core.", min=1, max=1024, metavar="N"),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, or cuda with onnxruntime-gpu.", metavar="WORD")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="cpu, or cuda with onnxruntime-gpu.", metavar="WORD", autocompletion=one(words("cpu", "cuda")))
+    ] = "cpu",
     id_: Annotated[
         str, typer.Option("--id", help="The id of the machine; else it is made of the file's name.", metavar="ID")
     ] = "",
     name: Annotated[str, typer.Option(help="What reports call it; else the processor's name.", metavar="TEXT")] = "",
     form: Annotated[
-        str, typer.Option("--format", "-f", help="How the summary is printed: text or json.", metavar="FORMAT")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="How the summary is printed: text or json.",
+            metavar="FORMAT",
+            autocompletion=one(words(*_FORMATS)),
+        ),
     ] = "text",
 ) -> None:
     """Measure what this machine does, as a spec.
@@ -41,7 +61,7 @@ def command(
     """
     from .. import inputs, output
 
-    inputs.choice("--format", form, ("text", "json"))
+    inputs.choice("--format", form, _FORMATS)
     inputs.choice("--device", device, ("cpu", "cuda"))
     from ..lab import session
 

@@ -92,7 +92,7 @@ def test_an_extra_that_is_absent_is_a_note_with_the_command_that_installs_it(mon
     requires(monkeypatch, 'nowhere-to-be-found>=1.13; extra == "lab"')
     (line,) = doctor.extras()
     assert (line.name, line.value, line.state) == ("lab", "nowhere-to-be-found absent", "note")
-    assert line.remedy == "for advise calibrate: pip install 'roofwise[lab]'"
+    assert line.remedy == "for advise calibrate, probe, measure and lab: pip install 'roofwise[lab]'"
 
 
 def test_a_library_that_does_not_import_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
