@@ -157,6 +157,8 @@ def theirs(ctx: typer.Context, folder: str) -> Iterator[Item]:
     inherited = [part for part in os.environ.get("ROOFWISE_SPECS", "").split(os.pathsep) if part]
     for directory in [*inherited, *(ctx.params.get("specs") or ())]:
         for path in islice(Path(directory).rglob("*.json"), MOST_FILES):
+            if not path.is_file():  # a pipe would wait for its writer
+                continue
             with path.open(encoding="utf-8", errors="replace") as file:
                 text = file.read(MOST_READ)
             kind = re.search(r'"\$schema"\s*:\s*"[^"]*?(\w+)(?:\.v\w+)?\.schema\.json', text)

@@ -240,6 +240,11 @@ def _single(name: str, values: Mapping[str, Any]) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
+def _array(name: str, values: Mapping[str, Any]) -> Any:
+    """Return the values of a name as an array: of plain numbers Python would refuse a remainder by 0, which is unknown."""
+    return np.asarray(_value(name, values))
+
+
 def _apply_single(function: Callable[..., Any], *operands: Any) -> Any:
     return None if any(operand is None for operand in operands) else function(*operands)
 
@@ -285,7 +290,7 @@ _SINGLE_VALUES = _Algebra(
 )
 _ARRAYS = _Algebra(
     constant=np.float64,
-    look_up=_value,
+    look_up=_array,
     apply=_apply_array,
     connect=_connect_array,
     negate=lambda values: 1.0 - _truth(values),

@@ -8,6 +8,7 @@ sets leave out names that begin with `_`.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -91,7 +92,8 @@ class Folder:
         for chunk in range(self.chunks):
             note = self.path / f"_{self._name(chunk)}.json"
             if (self.path / f"{self._name(chunk)}.{self.form}").is_file() and note.is_file():
-                yield chunk, from_json(json.loads(note.read_text(encoding="utf-8")))
+                with contextlib.suppress(AttributeError, LookupError, TypeError, ValueError):  # what is damaged is done again
+                    yield chunk, from_json(json.loads(note.read_text(encoding="utf-8")))
 
     def write(self, chunk: int, data: bytes, summary: Summary) -> None:
         """Write a part: first what it comes to, then the part, each in one step. Raises RequestError."""

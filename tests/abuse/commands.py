@@ -116,6 +116,12 @@ def vocabulary() -> Mapping[str, tuple[str, ...]]:
         "ID|FILE": (*models, "workload.json", "accelerator.json"),
         "LIST": ("1", "1,2,4", "1..8x2", "8..64+8", "int8", "bf16,fp8", "fp32", "hardware,network"),
         "DTYPE": ("int8", "bf16", "fp8", "fp32", "int4"), "N": ("1", "2", "8", "64", "1000000"),
+        "NAME=VALUES": (
+            "bandwidth=0.2..8TB/s:9", "units=16..256:3", "peak=9,90TFLOP/s", "tdp=75..700W:3:linear", "clock=1..2GHz:2",
+            "bandwidth=1e-300..1e300TB/s:5", "units=0..0:1", "capacity=1..2GB:0", "idle_power=9..1W:3", "peak=1TFLOP/s",
+        ),
+        "EXPR": ("peak/1e12", "tdp + bandwidth/1e9", "0", "-peak", "1/(peak-peak)", "batch ** 8"),
+        "FOLDER": ("points.csv", "points.parquet", "folder", "table.csv"), "ADDRESS": ("tcp://", "tcp://:0", "x"),
         "NAME=N": ("image=320", "seq_len=64", "context=128", "logits=1"),
         "WORD": ("graph", "eager", "compiled", "latency", "energy", "cost", "prefill", "decode", "last"),
         "FORMAT": ("text", "table", "json", "md", "csv", "latex", "sarif", "github"),

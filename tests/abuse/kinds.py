@@ -133,6 +133,7 @@ def validate(rng: random.Random, folder: Path) -> list[str]:
     return ran.faults(frozenset({0, 2}))
 
 
+EXPLORE: Final = ("explore", "--workers", "1", "--vary", "bandwidth=0.2..8TB/s:4", "--vary", "peak=1..900TFLOP/s:3")
 QUESTIONS: Final[tuple[tuple[str, ...], ...]] = (
     ("--model", "{model}", "--latency", "{time}", "--format", "{form}"),
     ("--model", "{model}", "--latency", "{time}", "--explain", "excluded", "--top", "99"),
@@ -142,6 +143,8 @@ QUESTIONS: Final[tuple[tuple[str, ...], ...]] = (
     ("sweep", "--model", "{model}", "--hardware", "{chip}", "--format", "json"),
     ("insights", "--models", "{model}", "--hardware", "{chip}", "--batch", "1,8,64", "--format", "{form}"),
     ("derive", "{model}", "--hardware", "{chip}", "--batch", "8", "--latency", "{time}"),
+    (*EXPLORE, "--model", "{model}", "--base", "{chip}", "--latency", "{time}", "--format", "json"),
+    (*EXPLORE, "--model", "{model}", "--base", "{chip}", "--cost", "peak/1e12 + tdp", "--minimize", "cost"),
     ("show", "{chip}", "--format", "{form}"),
     ("show", "{model}", "--hardware", "{chip}", "--format", "{form}"),
     ("compare", "{chip}", "nvidia-t4", "--format", "{form}"),
@@ -187,6 +190,43 @@ def claim(rng: random.Random, folder: Path) -> list[str]:
     text = chosen(rng, "claim")
     path.write_bytes(nudged(rng, text).encode() if rng.random() < 0.7 else mutated(rng, text))
     return run("claims", str(path), "--format", rng.choice(["text", "json", "md"])).faults(frozenset({0, 2}))
+
+
+def points(rng: random.Random, folder: Path) -> list[str]:
+    """Search chips into a folder of points, break what lies there, and go on: the same answer, or named faults."""
+    kind = rng.choice(["points.csv", "points.parquet"])
+    asked = (*EXPLORE, "--model", "resnet18", "--latency", "10ms", "--points", kind, "--format", "json")
+    first = run(*asked)
+    files = sorted(path for path in (folder / kind).rglob("*") if path.is_file())
+    for path in rng.sample(files, min(len(files), rng.choice([1, 1, 2]))):
+        content = path.read_bytes()
+        at = rng.randrange(len(content) + 1)
+        path.write_bytes(
+            rng.choice([content[:at], content[:at] + b"x" + content[at + 1 :], b"", content * 2, b"\0" * len(content)])
+        )
+        if rng.random() < 0.3:
+            path.unlink()
+    again = run(*asked)
+    wrong = [*first.faults(), *again.faults()]
+    return wrong if again.code == 2 or again.out == first.out else [*wrong, "another answer after the points were broken"]
+
+
+def completion(rng: random.Random, folder: Path) -> list[str]:
+    """Press the tab key anywhere in a command line, whole or not: words, or none, and never a message."""
+    paths_in(folder)
+    line = " ".join(
+        ["advise", *arguments(rng, rng.choice(commands())), rng.choice(["", "--", "nvidia-", "'", '"', "-o=", "b,i"])]
+    )
+    line = line[: rng.choice([None, None, rng.randrange(len(line))])].encode("utf-8", "replace").decode().replace("\0", "")
+    words = str(rng.randrange(len(line.split(" ")) + 2))
+    env = rng.choice([
+        {"_ADVISE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": words},
+        {"_ADVISE_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line},
+        {"_ADVISE_COMPLETE": "complete_fish", "_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    ])  # fmt: skip
+    ran = run(env=env)
+    told = [f"{line!r}: it told {ran.err[:200]!r}"] if ran.err and "Traceback" not in ran.err else []
+    return [*ran.faults(), *told]
 
 
 # Tables of measurements.
@@ -237,6 +277,7 @@ def table(rng: random.Random, folder: Path) -> list[str]:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "spec": spec, "config": config, "graph": graph, "expression": expression, "command": of_command, "validate": validate,
-    "own": own_specs, "claim": claim, "table": table,
+    "own": own_specs, "claim": claim, "table": table, "points": points,
+    "completion": completion,
 }  # fmt: skip
 """Name -> what makes, runs and judges a case in this process. `abuse.processes` has those that need one of their own."""

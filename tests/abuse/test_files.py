@@ -205,6 +205,8 @@ def test_folders_of_specs_may_hold_loops_pipes_devices_folders_and_links_to_nowh
     done = run("list", "hardware", "--specs", "mine", "--format", "json")
     assert (done.code, done.err) == (0, "")
     assert "acme-one" in {row["id"] for row in json.loads(done.text)}
+    tab = {"_ADVISE_COMPLETE": "complete_bash", "COMP_WORDS": "advise show --specs mine acme", "COMP_CWORD": "4"}
+    assert run(env=tab, seconds=10).text.split() == ["acme-one"]
 
 
 def test_a_file_that_cannot_be_opened_is_named_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

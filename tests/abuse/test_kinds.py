@@ -14,7 +14,7 @@ from abuse.runner import Ran, run
 
 SHARE: Final[Mapping[str, int]] = {
     "spec": 200, "config": 20, "graph": 30, "expression": 200, "command": 15, "validate": 15, "own": 8, "claim": 3,
-    "table": 10,
+    "table": 10, "points": 3, "completion": 10,
 }  # fmt: skip
 
 

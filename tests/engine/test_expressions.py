@@ -278,3 +278,8 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
 def test_a_function_is_no_name() -> None:
     with pytest.raises(ExpressionError):
         check_names(parse("ceil > 1"), {"a"})
+
+
+@pytest.mark.parametrize("text", ["a % b", "7 % b", "-(a % (b - b))"])
+def test_over_plain_numbers_a_remainder_by_0_is_unknown(text: str) -> None:
+    assert np.isnan(parse(text).over({"a": 7.0, "b": 0.0}))
