@@ -56,7 +56,9 @@ class Builder:
         """Return the name of a stored tensor of small random numbers, none of them 0."""
         from onnx import numpy_helper  # noqa: PLC0415
 
-        values = self.chance.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(max(1, prod(shape[1:]))))
+        values = (self.chance.random(shape, dtype=np.float32) - np.float32(0.5000001)) / np.float32(
+            np.sqrt(max(1, prod(shape[1:])))
+        )
         name = f"w{len(self.stored)}"
         self.stored.append(numpy_helper.from_array(values, name))
         return name

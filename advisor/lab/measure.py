@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from .feeds import feeds, fixed_batch
 from .fitted import rounded
 from .session import Kind, bound, open_session, profile, version
 from .stopwatch import Load, Times, Watch, clock_of, repeat, times
-from .topology import Meter, topology
+from .topology import Meter, gpu_watts, topology
 
 LEAST_RUNS: Final = 5
 LONG_S: Final = 2.0
@@ -104,14 +105,15 @@ def _timed(wanted: Wanted, session: Any, batch: int) -> Found:
         warm = repeat(run, clock, budget_s=0.0, least=1)[0]
         if warm < LONG_S:
             run()
-        watch, meter = Watch(wanted.threads), Meter()
+        watch, meter, start = Watch(wanted.threads), Meter(), time.perf_counter()
         seconds = repeat(run, clock, budget_s=wanted.budget_s, least=LEAST_RUNS if warm < LONG_S else LEAST_LONG)
     except RequestError:
         raise
     except Exception as error:
         raise RequestError(f"{wanted.model}: a pass of batch {batch} failed: {str(error).strip()[:300]}") from error
     joules = meter.joules()
-    return Found(batch=batch, times=times(seconds), load=watch.read(), power=None if joules is None else joules / sum(seconds))
+    power = gpu_watts() if wanted.device == "cuda" else None if joules is None else joules / (time.perf_counter() - start)
+    return Found(batch=batch, times=times(seconds), load=watch.read(), power=power)
 
 
 def _joined(wanted: Wanted, record: Measurement | None, found: Found) -> Measurement:

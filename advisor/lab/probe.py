@@ -21,14 +21,14 @@ from . import graphs
 from .graphs import Graph
 from .session import bound, open_session, version
 from .stopwatch import Clock, Load, Times, Watch, clock_of, repeat, times
-from .topology import Topology, topology
+from .topology import Topology, gpu_topology, topology
 
 ROUNDS: Final = 3
 """Every probe runs in so many rounds, so that a moment of unrest meets all of them alike."""
 MORE_ROUNDS: Final = 3
 STABLE: Final = 0.03
 """A probe whose rounds differ by less than this is stable."""
-ROUND_S: Final = 0.06
+ROUND_S: Final = 0.1
 LAUNCH_S: Final = 0.2
 LONGEST_S: Final = 50.0
 """No further rounds begin after this [s]."""
@@ -98,7 +98,7 @@ Told = Callable[[str], None]
 
 def probe(threads: int | None = None, device: str = "cpu", tell: Told = lambda _: None) -> Result:
     """Return what a probe of this machine finds, with so many threads; without a number, with all its cores."""
-    found = topology()
+    found = topology() if device == "cpu" else gpu_topology()
     threads = threads or found.cores
     start, watch = time.perf_counter(), Watch(threads)
     clock, clock_name = clock_of(threads, device)
@@ -125,23 +125,25 @@ class _Bench:
     def open(self, graph: Graph) -> Callable[[], None]:
         """Return what runs a graph once, warmed up."""
         chance = np.random.default_rng(1)
-        feeds: dict[str, Any] = {name: chance.standard_normal(s, dtype=np.float32) for name, s in graph.inputs.items()}
+        feeds: dict[str, Any] = {name: chance.random(s, dtype=np.float32) for name, s in graph.inputs.items()}
         run = bound(open_session(graph.model, self.threads, self.device), feeds, self.device)
         run()
         run()
         return run
 
     def rounds(self, each: Sequence[Graph], end: float, tell: Told) -> list[Probed]:
-        """Return all graphs probed: in some rounds, and those that are not stable in some more, while there is time."""
-        runs = [self.open(graph) for graph in each]
+        """Return all graphs probed: in some rounds, and those that are not stable in some more, while there is time.
+
+        A round opens a graph anew, since where its tensors lie in memory changes what it takes.
+        """
         seconds: list[list[list[float]]] = [[] for _ in each]
         for number in range(ROUNDS + MORE_ROUNDS):
-            for graph, run, found in zip(each, runs, seconds, strict=True):
+            for graph, found in zip(each, seconds, strict=True):
                 further = number >= ROUNDS
                 stable = further and _spread([float(np.median(one)) for one in found]) <= STABLE
                 if not stable and (not further or time.perf_counter() < end):
                     tell(f"{graph.name}, {graph.what}")
-                    found.append(repeat(run, self.clock, budget_s=ROUND_S))
+                    found.append(repeat(self.open(graph), self.clock, budget_s=ROUND_S))
         return [
             Probed(
                 graph=graph, times=times([second for one in found for second in one]),
@@ -216,13 +218,13 @@ def _memory(probes: Sequence[Probed], near: Mapping[str, float], machine: Topolo
 
 
 def _near_bytes(sums: Sequence[Probed], near: float, bandwidth: float, most: float) -> float:
-    """Return what stays near from one kernel to the next [B]: what sums of several sizes did not fetch, in the mean."""
+    """Return what stays near from one kernel to the next [B]: what sums of several sizes did not fetch, in the median."""
     found = []
     for one in sums:
         footprint = one.graph.traffic / one.graph.kernels
         fetched = (one.seconds - near * one.graph.amount) * bandwidth / one.graph.kernels
         found.append(min(max(footprint - fetched, 0.05 * most), most))
-    return float(np.mean(found))
+    return float(np.median(found))
 
 
 def _overlap(few_rows: Probed, near: float, bandwidth: float) -> float:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ..inputs import RequestError
+
 _CACHES: Final = Path("/sys/devices/system/cpu/cpu0/cache")
 _RAPL: Final = Path("/sys/class/powercap/intel-rapl:0")
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -41,6 +43,28 @@ def topology() -> Topology:
         processor=_processor(), vendor=_vendor(), cores=cores, logical=logical, last_cache=caches.get(max(caches, default=0)),
         core_cache=caches.get(2) if max(caches, default=0) > 2 else None,  # noqa: PLR2004 - the second level of three
         memory=psutil.virtual_memory().total, clock=_clock(), power_limit=_watts(),
+    )  # fmt: skip
+
+
+def gpu_topology() -> Topology:
+    """Return what NVIDIA's driver tells of the first GPU. Raises RequestError where there is no driver."""
+    told = _told("nvidia-smi", "--query-gpu=name,memory.total,power.limit,clocks.max.sm", "--format=csv,noheader,nounits")
+    if not told:
+        raise RequestError("--device: nvidia-smi tells of no GPU; install NVIDIA's driver, or use cpu")
+    return gpu_of(told.splitlines()[0])
+
+
+def gpu_of(line: str) -> Topology:
+    """Return a GPU as a line of nvidia-smi has it: name, MiB, W, MHz; what is no number is unknown.
+
+    >>> gpu_of("NVIDIA L4, 23034, 72.00, 2040").power_limit
+    72.0
+    """
+    name, *cells = (cell.strip() for cell in line.split(","))
+    memory, watts, clock = (float(cell) if re.fullmatch(r"[0-9.]+", cell) else None for cell in cells)
+    return Topology(
+        processor=name, vendor="NVIDIA", cores=1, logical=1, last_cache=None, core_cache=None,
+        memory=int((memory or 0) * 2**20), clock=None if clock is None else clock * 1e6, power_limit=watts,
     )  # fmt: skip
 
 
@@ -114,6 +138,12 @@ def _vendor() -> str:
     return known.get(vendor, vendor) or ("Apple" if platform.system() == "Darwin" else "unknown")
 
 
+def gpu_watts() -> float | None:
+    """Return what the first GPU draws now [W], or None where the driver does not tell."""
+    text = _told("nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits").partition("\n")[0].strip()
+    return float(text) if re.fullmatch(r"[0-9.]+", text) else None
+
+
 def _watts() -> float | None:
     """Return the power limit of the package [W], where the processor tells one (RAPL)."""
     text = _text(_RAPL / "constraint_0_power_limit_uw")
@@ -124,11 +154,10 @@ class Meter:
     """Reads the energy of the processor's package, where the system lets anybody read it (RAPL)."""
 
     def __init__(self) -> None:
-        self._counter = _RAPL / "energy_uj"
         self._start = self._read()
 
     def _read(self) -> int | None:
-        text = _text(self._counter)
+        text = _text(_RAPL / "energy_uj")
         return int(text) if text.isdigit() else None
 
     def joules(self) -> float | None:
