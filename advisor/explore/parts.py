@@ -88,11 +88,11 @@ class Folder:
         return f"part-{chunk:06d}"
 
     def done(self) -> Iterator[tuple[int, Summary]]:
-        """Yield the pieces of work that are there, each with what it comes to."""
+        """Yield the pieces of work that are there, each with what it comes to; one whose note is damaged is none."""
         for chunk in range(self.chunks):
             note = self.path / f"_{self._name(chunk)}.json"
             if (self.path / f"{self._name(chunk)}.{self.form}").is_file() and note.is_file():
-                with contextlib.suppress(AttributeError, LookupError, TypeError, ValueError):  # what is damaged is done again
+                with contextlib.suppress(AttributeError, LookupError, TypeError, ValueError):
                     yield chunk, from_json(json.loads(note.read_text(encoding="utf-8")))
 
     def write(self, chunk: int, data: bytes, summary: Summary) -> None:
@@ -107,34 +107,49 @@ def open_folder(out: Path, request: Mapping[str, Any], chunks: int) -> Folder:
     What a run that was killed left half written is removed.
     """
     folder = Folder(path=out, form=format_of(out), chunks=chunks)
-    if out.exists() and not out.is_dir():
-        raise RequestError(f"--points: {str(out)[:200]!r} is a file, and parts go into a folder; name another, or remove it")
     try:
+        if out.exists() and not out.is_dir():
+            raise RequestError(
+                f"--points: {str(out)[:200]!r} is a file, and parts go into a folder; name another, or remove it"
+            )
         out.mkdir(exist_ok=True)
         known = out / REQUEST
         if known.is_file():
-            _check(json.loads(known.read_text(encoding="utf-8")), request, out)
+            _check(known, request, out)
         elif any(out.iterdir()):
             raise RequestError(f"--points: {str(out)[:200]!r} holds something else; name a new folder")
         else:
             _replace(known, json.dumps(request, indent=2).encode())
-        for left in out.glob(".*.tmp"):
-            left.unlink(missing_ok=True)
+        _tidy(out)
     except OSError as error:
         raise _unwritable(out, error) from error
-    except ValueError as error:
-        if isinstance(error, RequestError):
-            raise
-        raise RequestError(f"--points: {out / REQUEST} is damaged; remove the folder, or name a new one") from error
     return folder
 
 
-def _check(there: Mapping[str, Any], request: Mapping[str, Any], out: Path) -> None:
-    """Raise RequestError where a folder holds the parts of another request."""
-    wanted = json.loads(json.dumps(request))
-    if not isinstance(there, dict):
-        raise ValueError  # noqa: TRY004 - told as damage
-    if differs := [name for name in {**wanted, **there} if wanted.get(name) != there.get(name)]:
+def _tidy(out: Path) -> None:
+    """Remove what processes that are no more left half written."""
+    for left in out.glob(".*.tmp"):
+        writer = left.suffixes[-2].removeprefix(".")
+        if not (writer.isdecimal() and _alive(int(writer))):
+            left.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _check(known: Path, request: Mapping[str, Any], out: Path) -> None:
+    """Raise RequestError where a folder holds the parts of another request, or nobody knows of which."""
+    try:
+        there = json.loads(known.read_text(encoding="utf-8"))
+        differs = [name for name in {**request, **there} if json.dumps(request.get(name)) != json.dumps(there.get(name))]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RequestError(f"--points: {str(known)[:200]!r} is damaged; remove its folder, or name a new one") from error
+    if differs:
         told = f"another request, with other {', '.join(differs)}"
         raise RequestError(f"--points: {str(out)[:200]!r} holds the points of {told}; name a new folder, or remove it")
 

@@ -168,6 +168,7 @@ def request_json(space: Space) -> dict[str, Any]:
         "limits": [[limit.word, str(limit.value)] for limit in space.limits],
         "objective": [space.objective.word, "most" if space.objective.most else "least"],
         "cost": space.cost,
+        "part": space.chunk,
         "numbers": _digest(space),
     }
 

@@ -37,8 +37,10 @@ def search(space: Space, means: Means, tick: Tick = lambda _: None) -> Summary:
     Raises RequestError where folder or cluster cannot be used, StoppedError at Ctrl-C.
     """
     folder = None if means.points is None else open_folder(means.points, request_json(space), space.chunks)
-    there = {} if folder is None else dict(folder.done())
-    total = merge(there.values())
+    total, there = Summary(), set()
+    for chunk, summary in () if folder is None else folder.done():
+        total = merge((total, summary))
+        there.add(chunk)
     tick(total.points)
     todo = deque(chunk for chunk in range(space.chunks) if chunk not in there)
     try:

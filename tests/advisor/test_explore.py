@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import os
 import signal
+import threading
 import zlib
 from collections import deque
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow.dataset as ds
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import Table
 from searches import ARGUMENTS, COST, asked
@@ -27,9 +28,9 @@ from advisor.commands import explore as command
 from advisor.explore import parts, request, run, space
 from advisor.explore.answer import Answer, answer, as_json
 from advisor.explore.axes import axes, parse
-from advisor.explore.processes import processes
+from advisor.explore.processes import _serve, processes
 from advisor.explore.request import MOST_POINTS, request_json
-from advisor.explore.space import Space, point, summary_of
+from advisor.explore.space import Space, point, points_of, summary_of
 from advisor.explore.summary import Record, Summary, from_json, merge, pareto, summarize
 from advisor.inputs import RequestError
 from engine import load, predict
@@ -50,8 +51,10 @@ def explored(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 
 def every_point(wanted: Space) -> list[dict[str, float]]:
-    """Return the facts of every point, one by one."""
-    return [point(wanted, index)[2] for index in range(wanted.points)]
+    """Return the facts of every point."""
+    parts = [points.columns for chunk in range(wanted.chunks) for points in points_of(wanted, chunk)]
+    columns = {name: np.concatenate([part[name] for part in parts]).tolist() for name in parts[0]}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 # Axes.
@@ -208,6 +211,7 @@ summaries = st.builds(
 )  # fmt: skip
 
 
+@settings(max_examples=25)
 @given(st.lists(summaries, max_size=6), st.randoms(use_true_random=False))
 def test_summaries_merge_in_any_order_and_survive_being_written(found: list[Summary], random: Any) -> None:
     shuffled = random.sample(found, len(found))
@@ -269,6 +273,9 @@ def test_every_point_is_written_and_equals_the_point_itself(form: str, tmp_path:
     rows = columns_of(folder.path).to_pylist()
     points = every_point(wanted)
     assert len(rows) == len(points) == 112
+    assert [point(wanted, index)[2] for index in (0, 41, 111)] == [
+        pytest.approx(points[i], rel=0, abs=0, nan_ok=True) for i in (0, 41, 111)
+    ]
     for row, facts in zip(rows, points, strict=True):
         assert {name: row[name] for name in ("hardware", "dtype")} == {"hardware": "nvidia-h100-sxm", "dtype": "bf16"}
         assert {name: math.nan if row[name] is None else float(row[name]) for name in facts} == pytest.approx(
@@ -290,9 +297,15 @@ def test_processes_give_the_same_bits_and_a_killed_one_loses_nothing() -> None:
     assert found == {chunk: summary_of(wanted, chunk) for chunk in range(wanted.chunks)}
 
 
-def test_a_fault_in_another_process_is_raised_here() -> None:
-    with pytest.raises(zlib.error):
-        list(processes(1)(b"no space", deque([0]), None))
+def test_a_fault_of_a_process_comes_back_and_it_ends_with_its_pipe() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    serving = threading.Thread(target=_serve, args=(theirs, b"no space", None))
+    serving.start()
+    ours.send(0)
+    assert isinstance(ours.recv(), zlib.error)
+    ours.close()
+    serving.join(timeout=60)
+    assert not serving.is_alive()
 
 
 # The command.
@@ -341,36 +354,55 @@ def test_the_best_chip_is_a_spec_with_the_same_answer(tmp_path: Path, capsys: py
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("options", "told"),
     [
-        (("--vary", "bandwidths=1TB/s"), "--vary: no figure 'bandwidths' to vary; did you mean bandwidth?"),
-        ((), "--vary: nothing varies"),
-        (("--vary", "tdp=75..700W:4", "--model", "resnet5"), "--model: no workload"),
-        (("--vary", "tdp=75..700W:4", "--minimize", "costs"), "no objective 'costs'; did you mean cost?"),
-        (("--vary", "tdp=75..700W:4", "--minimize", "cost"), "a cost is yours to state"),
-        (("--vary", "tdp=75..700W:4", "--minimize", "power", "--maximize", "throughput"), "give one of them"),
-        (("--vary", "tdp=75..700W:4", "--cost", "tdpp * 2"), "unknown name 'tdpp'; did you mean tdp?"),
-        (("--vary", "tdp=75..700W:4", "--cost", "__import__('os')"), "--cost: "),
-        (("--vary", "tdp=75..700W:4", "--latency", "10"), "--latency: "),
-        (("--vary", "tdp=75..700W:4", "--base", "nvidia-h100"), "--base: "),
-        (("--vary", "tdp=75..700W:4", "--base", "nvidia-t4", "--dtype", "fp8"), "nvidia-t4 has no fp8"),
-        (("--vary", "clock=1..2GHz:4", "--base", "hailo-8"), "--vary: "),
-        (("--vary", "tdp=75..700W:4", "--base", "hailo-8"), "publishes no bandwidth of its memory"),
-        (("--vary", "tdp=75..700W:4", "--base", "amd-epyc-9654"), "publishes no capacity of its memory"),
-        (("--vary", "tdp=75..700W:4", "--workers", "0"), "no whole number from 1"),
-        (("--vary", "tdp=75..700W:4", "--workers", "2", "--scheduler", "tcp://localhost:1"), "give one of them"),
-        (("--vary", "tdp=75..700W:4", "--points", "points.txt"), "end its name in .parquet or .csv"),
-        (("--vary", "tdp=75..700W:4", "--points", "no/where/points.parquet"), "cannot be written"),
-        (("--vary", "tdp=75..700W:4", "--latency", "1ns", "--best", "x.json"), "no chip to write"),
+        ({"vary": ["bandwidths=1TB/s"]}, "--vary: no figure 'bandwidths' to vary; did you mean bandwidth?"),
+        ({"vary": None}, "--vary: nothing varies"),
+        ({"model": "resnet5"}, "--model: no workload"),
+        ({"minimize": "costs"}, "no objective 'costs'; did you mean cost?"),
+        ({"minimize": "clock"}, "no objective 'clock'"),
+        ({"minimize": "cost"}, "a cost is yours to state"),
+        ({"minimize": "power", "maximize": "throughput"}, "give one of them"),
+        ({"cost": "peakk * 2"}, "unknown name 'peakk'; did you mean peak?"),
+        ({"cost": "__import__('os')"}, "--cost: "),
+        ({"latency": "10"}, "--latency: "),
+        ({"base": "nvidia-h100"}, "--base: "),
+        ({"base": ","}, "--base: none is named"),
+        ({"base": "nvidia-t4", "dtype": "fp8"}, "nvidia-t4 has no fp8"),
+        ({"base": "hailo-8", "vary": ["clock=1..2GHz:4"]}, "hailo-8 publishes no clock, so clock cannot vary"),
+        ({"base": "hailo-8", "vary": ["tdp=5W"]}, "publishes no bandwidth of its memory"),
+        ({"base": "amd-epyc-9654"}, "publishes no capacity of its memory"),
+        ({"batch": "0"}, "--batch: "),
+        ({"runtime": "turbo"}, "--runtime: "),
+        ({"size": ["image=7777777777777"]}, "--size: "),
     ],
 )
-def test_a_faulty_request_is_told(
+def test_a_faulty_request_is_told(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(RequestError) as raised:
+        asked(**options)
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--workers", "0"), "no whole number from 1"),
+        (("--workers", "2", "--scheduler", "tcp://localhost:1"), "give one of them"),
+        (("--points", "points.txt"), "end its name in .parquet or .csv"),
+        (("--points", "no/where/points.parquet"), "cannot be written"),
+        (("--latency", "1ns", "--best", "x.json"), "no chip to write"),
+        (("--best", "Best Chip.json"), "is no id"),
+        (("--cost", "1/0"), "no point meets"),
+    ],
+)
+def test_a_faulty_command_is_told(
     arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, out, err = explored(capsys, "--model", "resnet18", *arguments)
-    assert (code, out) == (2, "")
-    assert told in err
+    code, out, err = explored(capsys, *ARGUMENTS, *arguments)
+    assert code == (1 if "1/0" in arguments else 2)
+    assert told in out + err
+    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 def test_too_many_points_are_refused_with_their_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -404,28 +436,41 @@ def test_a_search_that_was_stopped_goes_on(
     assert code == 130
     assert "stopped after 30 of 56 points" in err
     assert columns_of(out).num_rows == 30
-    (out / ".part-000003.parquet.123.tmp").write_bytes(b"half")
+    (out / ".part-000003.parquet.999999999.tmp").write_bytes(b"half")
+    (out / f".part-000004.parquet.{os.getppid()}.tmp").write_bytes(b"half")
     assert explored(capsys, *command, str(out)) == whole
     assert calls == [0, 1, 2, 3, 3, 4, 5]
     assert columns_of(out) == columns_of(tmp_path / "whole.parquet")
-    assert [path.name for path in out.glob(".*")] == []
+    assert [path.name for path in out.glob(".*")] == [f".part-000004.parquet.{os.getppid()}.tmp"]
     assert explored(capsys, *command, str(out)) == whole
     assert len(calls) == 7
+    (out / "_part-000002.json").write_text('{"points": 10', encoding="utf-8")
+    assert explored(capsys, *command, str(out)) == whole
+    assert calls[7:] == [2]
 
 
-def test_a_folder_of_another_request_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = ("--points", str(tmp_path / "points.parquet"))
-    assert explored(capsys, *ARGUMENTS, *out)[0] == 0
-    code, _, err = explored(capsys, *ARGUMENTS, "--latency", "2ms", *out)
-    assert code == 2
-    assert "holds the points of another request, with other limits; name a new folder" in err
+def test_a_folder_of_another_request_is_left_alone(tmp_path: Path) -> None:
+    def opened(name: str, **options: Any) -> parts.Folder:
+        wanted = asked(**options)
+        return parts.open_folder(tmp_path / name, request_json(wanted), wanted.chunks)
+
+    assert opened("points.parquet") == opened("points.parquet")
+    with pytest.raises(RequestError, match="holds the points of another request, with other limits; name a new folder"):
+        opened("points.parquet", latency="2ms")
+    with pytest.raises(RequestError, match="with other vary, numbers;"):
+        opened("points.parquet", vary=["bandwidth=0.2..4TB/s:9", "peak=20..800TFLOP/s:7"])
     (tmp_path / "points.parquet" / "_request.json").write_text("{", encoding="utf-8")
-    assert "is damaged" in explored(capsys, *ARGUMENTS, *out)[2]
+    with pytest.raises(RequestError, match="is damaged"):
+        opened("points.parquet")
     (tmp_path / "full.csv").mkdir()
     (tmp_path / "full.csv" / "thesis.txt").write_text("dear", encoding="utf-8")
-    assert "holds something else" in explored(capsys, *ARGUMENTS, "--points", str(tmp_path / "full.csv"))[2]
+    with pytest.raises(RequestError, match="holds something else"):
+        opened("full.csv")
+    with pytest.raises(RequestError, match="cannot be written"):
+        opened(f"{'long' * 100}.csv")
     (tmp_path / "file.csv").write_text("dear", encoding="utf-8")
-    assert "is a file" in explored(capsys, *ARGUMENTS, "--points", str(tmp_path / "file.csv"))[2]
+    with pytest.raises(RequestError, match="is a file"):
+        opened("file.csv")
     assert (tmp_path / "file.csv").read_text(encoding="utf-8") == "dear"
 
 

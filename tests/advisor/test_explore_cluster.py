@@ -8,7 +8,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import pyarrow.dataset as ds
 import pytest
 from distributed import Client, LocalCluster
 from searches import ARGUMENTS, asked
@@ -40,13 +42,15 @@ def test_a_killed_worker_loses_nothing(address: str) -> None:
     assert found == {chunk: summary_of(wanted, chunk) for chunk in range(wanted.chunks)}
 
 
-def test_the_command_gives_the_same_answer(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_gives_the_same_answer_and_points(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answers = []
-    for where in ((), ("--scheduler", address)):
+    for name, where in (("here", ()), ("there", ("--scheduler", address))):
+        out = tmp_path / f"{name}.parquet"
         with pytest.raises(SystemExit) as stop:
-            main(("explore", *ARGUMENTS, "--latency", "1ms", "--format", "json", *where))
-        answers.append((stop.value.code, *capsys.readouterr()))
+            main(("explore", *ARGUMENTS, "--latency", "1ms", "--format", "json", "--points", str(out), *where))
+        answers.append((stop.value.code, capsys.readouterr(), ds.dataset(out).to_table()))
     assert answers[0] == answers[1]
+    assert answers[0][2].num_rows == 56
 
 
 @pytest.mark.parametrize("wrong", ["", "localhost:8786", "http://localhost:8786", "tcp://localhost", "tcp://local host:1"])

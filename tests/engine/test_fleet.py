@@ -87,7 +87,7 @@ def test_every_figure_has_its_values_here() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_a_variant_is_the_machine_of_its_spec(form: str, data: st.DataObject) -> None:
     varied = data.draw(figures(form, 1))
@@ -103,7 +103,7 @@ def test_a_variant_is_the_machine_of_its_spec(form: str, data: st.DataObject) ->
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_a_variant_is_estimated_as_its_machine_is(form: str, data: st.DataObject) -> None:
     variants = variants_of(form, data.draw(figures(form, 5)))
