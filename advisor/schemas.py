@@ -20,6 +20,7 @@ from engine.quantity import Model
 
 from . import validation
 from .contract import AdvicePart
+from .explore.contract import ExplorationPart
 from .lab.contract import AccuracyPart
 from .model_contract import ModelPart
 from .report.findings import ValidationPart
@@ -30,6 +31,7 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "accuracy": AccuracyPart,
     "validation": ValidationPart,
     "model": ModelPart,
+    "exploration": ExplorationPart,
 }
 """Name of a schema -> model of the files that follow it."""
 _COMMENT: Final = {"type": "string", "description": "for people; nobody reads it"}

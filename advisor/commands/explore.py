@@ -182,11 +182,11 @@ def command(
 
 def _text(found: Any, form: str, out: Path | None) -> str:
     from .. import output
-    from ..explore import answer as answers
+    from ..explore import contract
     from ..report import explore as report
 
     if form == "json":
-        return output.as_json(answers.as_json(found))
+        return output.as_json(contract.as_json(found))
     return report.text(found, output.width(), output.paint(out))
 
 

@@ -13,7 +13,6 @@ from engine.compiled import kernels_on
 from engine.errors import DomainError
 from engine.fleet import CHIP_FIGURES, fleet
 from engine.fusion import Kernel
-from engine.predict import COLUMNS, known
 from engine.solve import RoofCurve, kernel_curve
 
 from .axes import Axis
@@ -24,6 +23,8 @@ from .summary import Record, Summary, pareto
 STEP: Final = 0.01
 """A sensitivity is measured over so large a step to both sides; over one unit where units are counted."""
 FRONT_ROWS: Final = 8
+NOT_MODELLED: Final = ("voltage, so that energy per FLOP does not rise with the clock", "area, yield, package and their cost")
+"""What a search leaves out beside what every answer does."""
 _FOLLOWS_PEAK: Final = ("clock", "units", "array_rows", "array_columns")
 """Figures that the peak follows, unless it varies itself."""
 
@@ -177,71 +178,3 @@ def _on_roof(roof: RoofCurve, name: str, batch: float, varied: list[str]) -> flo
     if name == "peak" or (name in _FOLLOWS_PEAK and "peak" not in varied):
         return roof.peak_elasticity(batch)
     return 0.0
-
-
-def as_json(found: Answer) -> dict[str, Any]:
-    """Return an answer as plain values; what is unknown is null."""
-    space, summary = found.space, found.summary
-    return {
-        "model": space.network.id,
-        "sizes": dict(space.network.sizes),
-        "bases": [{"hardware": base.chip.id, "dtype": base.dtype} for base in space.bases],
-        "runtime": space.runtime,
-        "batches": list(space.batches),
-        "axes": [
-            {"name": axis.name, "typed": axis.typed, "spacing": axis.spacing, "values": len(axis.values),
-             "lowest": min(axis.values), "highest": max(axis.values)}
-            for axis in space.axes
-        ],
-        "objective": {"word": space.objective.word, "fact": space.objective.fact, "most": space.objective.most},
-        "cost": space.cost,
-        "chips": space.chips,
-        "points": summary.points,
-        "meeting": summary.meeting,
-        "best": _point_json(found.best),
-        "limits": [_bound_json(bound) for bound in found.bounds],
-        "sensitivities": [vars_of(each) for each in found.sensitivities],
-        "roof": None if found.roof is None or found.best is None else _roof_json(found.roof, found),
-        "front": [_point_json(each) for each in found.front],
-        "ends": dict(found.ends),
-        "oddities": list(found.oddities),
-    }  # fmt: skip
-
-
-def vars_of(each: Sensitivity) -> dict[str, Any]:
-    """Return a sensitivity as plain values."""
-    return {
-        "name": each.name, "latency_elasticity": each.latency, "latency_elasticity_on_roof": each.roof,
-        "objective_elasticity": each.objective,
-    }  # fmt: skip
-
-
-def _roof_json(roof: RoofCurve, found: Answer) -> dict[str, Any]:
-    batch = found.best.facts["batch"] if found.best else 1.0
-    limit = next((each.value for each in found.space.limits if each.word == "latency"), math.inf)
-    return {
-        "latency_s": roof.latency_s(batch),
-        "bandwidth_for_limit_bytes_per_s": known(roof.bandwidth_for_limit(batch, limit)) if math.isfinite(limit) else None,
-        "peak_for_limit_flop_per_s": known(roof.peak_for_limit(batch, limit)) if math.isfinite(limit) else None,
-    }
-
-
-def _bound_json(bound: Bound) -> dict[str, Any]:
-    limit = bound.limit
-    return {
-        "limit": limit.word, "rule": limit.rule, "fact": limit.fact, "most": limit.most, "value": known(limit.value),
-        "failing": bound.failing, "binds": bound.binds, "nearest": _point_json(bound.nearest),
-        "without": _point_json(bound.without),
-    }  # fmt: skip
-
-
-def _point_json(found: Found | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    facts = {name: known(found.facts[name]) for name in (*COLUMNS, "throughput_sure_per_s", "cost") if name in found.facts}
-    columns = [figure.column for figure in CHIP_FIGURES.values()]
-    figures = {name: known(found.facts[name]) for name in columns if name in found.facts}
-    return {
-        "index": found.index, "hardware": found.base.chip.id, "dtype": found.base.dtype, "batch": int(found.facts["batch"]),
-        **figures, **facts,
-    }  # fmt: skip

@@ -9,14 +9,15 @@ from typing import Final
 from engine.fleet import CHIP_FIGURES
 from engine.units import render, significant
 
-from ..explore.answer import Answer, Bound, Found
+from ..contract import GENERAL
+from ..explore.answer import NOT_MODELLED, Answer, Bound, Found
 from ..explore.axes import Axis
 from ..explore.space import Limit, Space
 from ..facts import shown
 from .layout import Paint, block, fitted, labelled, plain
 
 _CARE: Final = {
-    "clock": "energy per FLOP does not follow the clock here: voltage is not modelled, so a high clock looks too thrifty",
+    "clock": "without a model of voltage a high clock looks too thrifty",
     "tdp": "the power limit slows a chip down; what its cooling and its supply cost is not in the estimate",
     "process_node": "a process changes the energy of a FLOP only; clock and area are what you set them to",
     "last_level_cache": "a larger cache is as fast, relative to memory, as that of the base",
@@ -49,7 +50,8 @@ def text(answer: Answer, width: int, paint: Paint = plain) -> str:
         lines += [*_figures(answer, answer.best, width), "", *_bounds(answer, answer.best, width)]
         lines += ["", *_sensitivities(answer, width)] if answer.sensitivities else []
         lines += ["", *_front(answer, width)] if len(answer.front) > 1 else []
-    lines += ["", *_space(answer.space, width), "", *_care(answer, width)]
+    lines += ["", *_space(answer.space, width), "", *_care(answer, width), ""]
+    lines += labelled("Not modelled", "; ".join([*GENERAL, *answer.space.network.not_modelled, *NOT_MODELLED]), width)
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pyarrow.dataset as ds
 import pytest
@@ -23,11 +24,13 @@ from pyarrow import Table
 from searches import ARGUMENTS, COST, asked
 from strategies import catalog, network
 
+from advisor import schemas
 from advisor.cli import main
 from advisor.commands import explore as command
 from advisor.explore import parts, request, run, space
-from advisor.explore.answer import Answer, answer, as_json
+from advisor.explore.answer import Answer, answer
 from advisor.explore.axes import axes, parse
+from advisor.explore.contract import as_json
 from advisor.explore.processes import _serve, processes
 from advisor.explore.request import MOST_POINTS, request_json
 from advisor.explore.space import Space, point, points_of, summary_of
@@ -323,6 +326,7 @@ def test_the_answer_as_text(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_answer_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = explored(capsys, *ARGUMENTS, "--latency", "1ms", "--format", "json")
     found = json.loads(out)
+    jsonschema.validate(found, json.loads(schemas.text("exploration")))
     assert (code, found["points"], found["objective"]["word"]) == (0, 56, "power")
     assert found["best"]["latency_p90_s"] <= 1e-3
     assert {axis["name"] for axis in found["axes"]} == {"bandwidth", "peak"}
