@@ -22,7 +22,8 @@ ACTIVE: Final = frozenset({"probe", "measure", "lab"})
 """Commands that use the machine they run on; here they only ever get an argument that they must refuse."""
 NEVER: Final = frozenset({"--install-completion", "--show-completion"})
 """Options that write to the user's shell."""
-REFUSED: Final = "--no-such-option"
+REFUSED: Final = "--device=no-such-device"
+"""What they refuse before they do anything, where it stands last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,12 +160,11 @@ def arguments(rng: random.Random, command: Command) -> list[str]:
                 named.append([f"{name}={text}"] if name.startswith("--") and rng.random() < 0.2 else [name, text])
             else:
                 placed.append([text_for(rng, item)])
-    if command.active:
-        named.append([REFUSED])
     if rng.random() < 0.05:
         placed.append([rng.choice(HOSTILE)])
     rng.shuffle(named)
-    return [*command.words, *(part for group in [*placed, *named] for part in group)]
+    asked = [part for group in [*placed, *named] for part in group]
+    return [*command.words, *asked, *([REFUSED] if command.active else [])]
 
 
 def affordable(texts: Sequence[str]) -> bool:
