@@ -31,7 +31,7 @@ STABLE: Final = 0.03
 ROUND_S: Final = 0.1
 LAUNCH_S: Final = 0.2
 LONGEST_S: Final = 50.0
-"""No further rounds begin after this [s]."""
+"""After this nothing is probed again [s]; on a slow machine there may be one round only."""
 CACHE_BYTES: Final = 32 << 20
 """What the last cache is taken for where the system does not say."""
 BEYOND: Final = 6
@@ -132,16 +132,15 @@ class _Bench:
         return run
 
     def rounds(self, each: Sequence[Graph], end: float, tell: Told) -> list[Probed]:
-        """Return all graphs probed: in some rounds, and those that are not stable in some more, while there is time.
+        """Return all graphs probed, once at least: in some rounds, the unstable ones in some more, while there is time.
 
         A round opens a graph anew, since where its tensors lie in memory changes what it takes.
         """
         seconds: list[list[list[float]]] = [[] for _ in each]
         for number in range(ROUNDS + MORE_ROUNDS):
             for graph, found in zip(each, seconds, strict=True):
-                further = number >= ROUNDS
-                stable = further and _spread([float(np.median(one)) for one in found]) <= STABLE
-                if not stable and (not further or time.perf_counter() < end):
+                stable = number >= ROUNDS and _spread([float(np.median(one)) for one in found]) <= STABLE
+                if not found or (not stable and time.perf_counter() < end):
                     tell(f"{graph.name}, {graph.what}")
                     found.append(repeat(self.open(graph), self.clock, budget_s=ROUND_S))
         return [
