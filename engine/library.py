@@ -19,8 +19,8 @@ from .ops.base import elements_of
 
 _BLOCK: Final = 16
 """Channels that kernels of convolutions work on at a time: fewer, or a group of no whole number of blocks, run otherwise."""
-_FOLDED: Final = frozenset({"batch_norm", "layer_scale", "elementwise"})
-_FOLDED_FUNCTIONS: Final = frozenset({"relu", "relu6", "leaky_relu", "clip", "add", "mul", "sub", "scale"})
+_FOLDED: Final = frozenset({"batch_norm", "layer_scale"})
+_CLIPS: Final = frozenset({"relu", "relu6", "leaky_relu", "clip"})
 _COPIES: Final = frozenset({"concat", "join", "section", "slice", "part"})
 _MOVES: Final = frozenset({"channels_last", "channels_first", "permute", "channel_shuffle", "patch_merge"})
 _FUNCTIONS: Final[Mapping[str, str]] = {
@@ -107,11 +107,12 @@ def _op(node: Node) -> str:
 def _folds(first: Node, node: Node) -> bool:
     """Return whether an operator costs no pass of its own behind the first of its kernel."""
     function = getattr(node.operator, "function", "")
-    if _op(node) == "elementwise" and first.cost.kind == "conv" and _product_class(first.cost) == "grouped":
-        return False
-    if first.cost.kind in ("conv", "depthwise"):
-        return (_op(node) in _FOLDED and function != "mul") or (function in _FOLDED_FUNCTIONS and _op(node) != "elementwise")
-    return first.cost.kind == "gemm" and first.cost.rows == 1 and function == "relu"
+    if first.cost.kind not in ("conv", "depthwise"):
+        return first.cost.kind == "gemm" and first.cost.rows == 1 and function == "relu"
+    if _adds(node):
+        return _product_class(first.cost) != "grouped"
+    stored = _op(node) == "pointwise" and function in ("add", "mul", "sub") and len(node.inputs) == 1
+    return _op(node) in _FOLDED or function in _CLIPS or stored
 
 
 def _passes_for_bias(node: Node) -> bool:

@@ -53,6 +53,14 @@ def test_a_convolution_takes_norm_sum_and_relu_with_it() -> None:
     assert second.inputs == 2 * 32 * 64  # its own, and the other side of the sum
 
 
+def test_a_stored_factor_folds_and_one_of_the_sample_does_not() -> None:
+    stored = {"op": "pointwise", "function": "mul", "weights": 32}
+    assert parts(made(IMAGE, CONV, stored)) == {"conv": 2 * 64 * 32 * 16 * 9}
+    gate = {"op": "elementwise", "inputs": ["conv", "gated"], "function": "mul"}
+    other = {"op": "conv2d", "name": "gated", "inputs": ["x"], "out_channels": 32, "kernel": 1}
+    assert parts(made(IMAGE, CONV, other, gate))["elementwise"] == 3 * 32 * 64
+
+
 def test_what_does_not_fold_is_a_pass_of_its_own() -> None:
     net = made(IMAGE, CONV, {"op": "activation", "function": "silu"}, {"op": "pool", "kernel": [2, 3], "stride": 1})
     assert parts(net) == {"conv": 2 * 64 * 32 * 16 * 9, "sigmoid": 32 * 64, "pool": 32 * 7 * 6 * 6}
