@@ -108,6 +108,8 @@ def fleet(
         what, find = _NEEDS.get(name, ("", lambda *_: True))
         if find(chip, dtype) is None:
             raise DomainError(f"{chip.id} publishes no {what}, so {name} cannot vary; take another base")
+    if varied and constants.form == "rated":
+        raise DomainError(f"{chip.id} has rates that were probed on it, which do not say what another figure would change")
     if "vector_peak" in varied and dtype == "fp32":
         raise DomainError("in fp32 the peak is that of the vector units; vary peak, not vector_peak")
     base = machine(chip, constants, dtype, runtime)

@@ -172,7 +172,7 @@ def _factor(unit: str, name: str, example: str) -> float:
 
 
 def _distinct(numbers: Iterable[tuple[float, float]], figure: Figure) -> tuple[float, ...]:
-    """Return the values in SI units, each once, in order; of what is counted whole numbers."""
+    """Return the values in SI units, each once, the least first; of what is counted whole numbers."""
     values = [float(f"{number:.{DIGITS}g}") * factor for number, factor in numbers]
     whole = [float(max(1, round(value))) for value in values] if figure.whole else values
-    return tuple(dict.fromkeys(whole))
+    return tuple(sorted(set(whole)))

@@ -12,6 +12,7 @@ from engine.predict import known
 
 from ..contract import GENERAL
 from .answer import NOT_MODELLED, Answer, Bound, Found
+from .field import grid
 
 Count = Annotated[int, Field(ge=0)]
 Value = float | None
@@ -117,6 +118,14 @@ class RoofPart(_Part):
     peak_for_limit_flop_per_s: Value
 
 
+class FieldPart(_Part):
+    """The best objective along the two longest axes, row by row, in few cells; null where no point meets the request."""
+
+    down: str
+    across: str
+    values: list[list[Value]]
+
+
 class ExplorationPart(_Part):
     """A search. Of `points` so many are `meeting` every limit; `best` is null where none does.
 
@@ -139,6 +148,7 @@ class ExplorationPart(_Part):
     sensitivities: list[SensitivityPart]
     roof: RoofPart | None
     front: list[PointPart]
+    field: FieldPart | None
     ends: dict[str, Literal["low", "high"]]
     oddities: list[str]
     not_modelled: list[str]
@@ -163,7 +173,8 @@ def as_json(answer: Answer) -> dict[str, Any]:
                             objective_elasticity=each.objective)
             for each in answer.sensitivities
         ],
-        roof=_roof(answer), front=[part for found in answer.front if (part := _point(found))], ends=dict(answer.ends),
+        roof=_roof(answer), front=[part for found in answer.front if (part := _point(found))], field=_field(answer),
+        ends=dict(answer.ends),
         oddities=list(answer.oddities), not_modelled=[*GENERAL, *space.network.not_modelled, *NOT_MODELLED],
     ).model_dump(mode="json")  # fmt: skip
 
@@ -171,15 +182,15 @@ def as_json(answer: Answer) -> dict[str, Any]:
 def _point(found: Found | None) -> PointPart | None:
     if found is None:
         return None
-    given = {CHIP_FIGURES[name].column: value for name, value in found.figures.items()}
-    named = {
+    own = {
         "index": found.index,
         "hardware": found.base.chip.id,
         "dtype": found.base.dtype,
         "batch": int(found.facts["batch"]),
+        "set": {CHIP_FIGURES[name].column: value for name, value in found.figures.items()},
     }
-    facts = {name: known(found.facts.get(name, math.nan)) for name in PointPart.model_fields if name not in {*named, "set"}}
-    return PointPart(**named, set=given, **facts)
+    facts = {name: known(found.facts.get(name, math.nan)) for name in PointPart.model_fields if name not in own}
+    return PointPart.model_validate(own | facts)
 
 
 def _limit(bound: Bound) -> LimitPart:
@@ -188,6 +199,15 @@ def _limit(bound: Bound) -> LimitPart:
         limit=limit.word, rule=limit.rule, fact=limit.fact, most=limit.most, value=known(limit.value), failing=bound.failing,
         nearest=_point(bound.nearest), binds=bound.binds, without=_point(bound.without),
     )  # fmt: skip
+
+
+def _field(answer: Answer) -> FieldPart | None:
+    field = answer.space.field
+    if field is None:
+        return None
+    sign = -1.0 if answer.space.objective.most else 1.0
+    values = grid(field, {cell: sign * value for cell, value in answer.summary.field.items()})
+    return FieldPart(down=field.axes[field.down].name, across=field.axes[field.across].name, values=values)
 
 
 def _roof(answer: Answer) -> RoofPart | None:

@@ -20,6 +20,7 @@ from engine.predict import COLUMNS
 from engine.totals import Totals
 
 from .axes import Axis
+from .field import Cells, Field, field_of
 from .summary import Summary, merge, summarize
 
 Array = npt.NDArray[np.float64]
@@ -120,6 +121,11 @@ class Space:
     def _values(self) -> tuple[Array, ...]:
         return tuple(np.array(axis.values) for axis in self.axes)
 
+    @cached_property
+    def field(self) -> Field | None:
+        """Return the two axes that the answer draws, or None where fewer than two vary."""
+        return field_of(self.axes)
+
     def figures(self, first: int, last: int) -> dict[str, Array]:
         """Return what is set, for the variants from `first` up to `last` of a base; a figure with one value has length 1."""
         places = np.arange(first, last)
@@ -153,8 +159,13 @@ class Points:
         return self.columns["meets"] > 0
 
 
-def evaluate(space: Space, base: Base, figures: Mapping[str, npt.ArrayLike], start: int = 0) -> Points:
-    """Return the points of some variants of a base at all batches; `start` is the number of the first."""
+def evaluate(
+    space: Space, base: Base, figures: Mapping[str, npt.ArrayLike], start: int = 0, cells: Cells | None = None
+) -> Points:
+    """Return the points of some variants of a base at all batches; `start` is the number of the first.
+
+    `cells` says where in the field of the space each variant lies.
+    """
     variants = fleet(base.chip, base.constants, base.dtype, figures, space.runtime)
     shape = (len(variants), len(space.batches))
     facts = _facts(space, variants, figures)
@@ -163,7 +174,8 @@ def evaluate(space: Space, base: Base, figures: Mapping[str, npt.ArrayLike], sta
     keeps = {limit.word: _keeps(limit, flat) for limit in space.limits}
     ease = {limit.word: flat[limit.fact] * (1.0 if limit.most else -1.0) for limit in space.limits}
     objective = sign * flat[space.objective.fact]
-    summary = summarize(objective, flat[space.second], keeps, ease, start)
+    places = None if cells is None else np.repeat(cells, len(space.batches))
+    summary = summarize(objective, flat[space.second], keeps, ease, start, places)
     met = np.logical_and.reduce([np.isfinite(objective), *keeps.values()])
     return Points(base=base, columns={**flat, "meets": met.astype(float)}, summary=summary)
 
@@ -199,7 +211,8 @@ def points_of(space: Space, chunk: int) -> Iterator[Points]:
     """Yield the points of one piece of work, some at a time."""
     start, stop = space.span(chunk)
     for base, first, last in space.pieces(start, stop):
-        yield evaluate(space, base, space.figures(first, last), start * len(space.batches))
+        cells = None if space.field is None else space.field.cells(np.arange(first, last))
+        yield evaluate(space, base, space.figures(first, last), start * len(space.batches), cells)
         start += last - first
 
 

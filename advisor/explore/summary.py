@@ -6,12 +6,15 @@ Two summaries merge into that of both, in any order, so that it does not matter 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made
 from functools import reduce
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from .field import Cells, least
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -34,16 +37,17 @@ class Summary:
 
     `points` were evaluated, `meeting` of them keep every limit, `failing` each limit by its word; `best` is the best of those
     that meet all, `without` the best where one limit is waived; `reach` has the point that keeps each limit most easily;
-    `front` the best point of every step of the second figure.
+    `front` the best point of every step of the second figure; `field` the least objective that meets all in each of its cells.
     """
 
     points: int = 0
     meeting: int = 0
-    failing: Mapping[str, int] = field(default_factory=dict)
+    failing: Mapping[str, int] = made(default_factory=dict)
     best: Record | None = None
-    without: Mapping[str, Record] = field(default_factory=dict)
-    reach: Mapping[str, Record] = field(default_factory=dict)
-    front: Mapping[int, Record] = field(default_factory=dict)
+    without: Mapping[str, Record] = made(default_factory=dict)
+    reach: Mapping[str, Record] = made(default_factory=dict)
+    front: Mapping[int, Record] = made(default_factory=dict)
+    field: Mapping[int, float] = made(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values, which `from_json` takes."""
@@ -51,6 +55,7 @@ class Summary:
             "points": self.points, "meeting": self.meeting, "failing": dict(self.failing), "best": self.best,
             "without": dict(self.without), "reach": dict(self.reach),
             "front": [[step, *record] for step, record in sorted(self.front.items())],
+            "field": sorted(self.field.items()),
         }  # fmt: skip
 
 
@@ -61,14 +66,21 @@ def from_json(value: Mapping[str, Any]) -> Summary:
         best=None if value["best"] is None else Record(*value["best"]),
         without={word: Record(*record) for word, record in value["without"].items()},
         reach={word: Record(*record) for word, record in value["reach"].items()},
-        front={step: Record(*record) for step, *record in value["front"]},
+        front={step: Record(*record) for step, *record in value["front"]}, field=dict(value["field"]),
     )  # fmt: skip
 
 
-def summarize(objective: Array, second: Array, keeps: Mapping[str, Mask], ease: Mapping[str, Array], start: int) -> Summary:
+def summarize(
+    objective: Array,
+    second: Array,
+    keeps: Mapping[str, Mask],
+    ease: Mapping[str, Array],
+    start: int,
+    cells: Cells | None = None,
+) -> Summary:
     """Return the summary of points from `start` on: `keeps` says for each limit which points keep it, `ease` how well.
 
-    A point whose objective is not finite meets nothing.
+    `cells` says where in the field they lie. A point whose objective is not finite meets nothing.
     """
     known = np.isfinite(objective) & np.isfinite(second)
     missed = np.sum([~kept for kept in keeps.values()], axis=0, dtype=np.int64) if keeps else np.zeros(objective.shape, int)
@@ -82,7 +94,7 @@ def summarize(objective: Array, second: Array, keeps: Mapping[str, Mask], ease: 
         best=_best(objective, second, meets, start),
         without={word: record for word, record in without.items() if record},
         reach={word: record for word, record in nearest.items() if record},
-        front=_front(objective, second, meets, start),
+        front=_front(objective, second, meets, start), field={} if cells is None else least(cells, objective, meets),
     )  # fmt: skip
 
 
@@ -131,10 +143,10 @@ def _together(one: Summary, other: Summary) -> Summary:
         failing={word: one.failing.get(word, 0) + other.failing.get(word, 0) for word in {**one.failing, **other.failing}},
         best=min((record for record in (one.best, other.best) if record), default=None),
         without=_least(one.without, other.without), reach=_least(one.reach, other.reach),
-        front=_least(one.front, other.front),
+        front=_least(one.front, other.front), field=_least(one.field, other.field),
     )  # fmt: skip
 
 
-def _least(one: Mapping[Any, Record], other: Mapping[Any, Record]) -> dict[Any, Record]:
-    """Return the lesser record of every key."""
+def _least(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the lesser of every key."""
     return {key: min(record for record in (one.get(key), other.get(key)) if record is not None) for key in {**one, **other}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from engine.fleet import CHIP_FIGURES
@@ -12,8 +13,10 @@ from engine.units import render, significant
 from ..contract import GENERAL
 from ..explore.answer import NOT_MODELLED, Answer, Bound, Found
 from ..explore.axes import Axis
+from ..explore.field import grid
 from ..explore.space import Limit, Space
 from ..facts import shown
+from .field import lines as lines_of
 from .layout import Paint, block, fitted, labelled, plain
 
 _CARE: Final = {
@@ -24,6 +27,8 @@ _CARE: Final = {
     "on_chip_memory": "a larger cache is as fast, relative to memory, as that of the base",
 }
 _LABEL: Final = 14
+WIDE: Final = 80
+"""Terminals of fewer columns have no field drawn."""
 
 
 def figure_text(name: str, value: float) -> str:
@@ -50,6 +55,7 @@ def text(answer: Answer, width: int, paint: Paint = plain) -> str:
         lines += [*_figures(answer, answer.best, width), "", *_bounds(answer, answer.best, width)]
         lines += ["", *_sensitivities(answer, width)] if answer.sensitivities else []
         lines += ["", *_front(answer, width)] if len(answer.front) > 1 else []
+        lines += _field(answer, width)
     lines += ["", *_space(answer.space, width), "", *_care(answer, width), ""]
     lines += labelled("Not modelled", "; ".join([*GENERAL, *answer.space.network.not_modelled, *NOT_MODELLED]), width)
     return "\n".join(lines).rstrip() + "\n"
@@ -97,7 +103,11 @@ def _objective(answer: Answer, found: Found) -> str:
 
 def objective_text(space: Space, found: Found) -> str:
     """Return the value of what shall be best at a point."""
-    value = found.facts[space.objective.fact]
+    return worth_text(space, found.facts[space.objective.fact])
+
+
+def worth_text(space: Space, value: float) -> str:
+    """Return a value of what shall be best."""
     if space.objective.word in CHIP_FIGURES:
         return figure_text(space.objective.word, value)
     return significant(value, 4) if space.objective.word == "cost" else shown(space.objective.fact, value)
@@ -212,6 +222,22 @@ def _front(answer: Answer, width: int) -> list[str]:
     right = tuple(title not in ("chip", "dtype") for title in heading)
     table = fitted([heading, *rows], right, width - _LABEL, keys=2)
     return [f"{'Front' if place == 0 else '':<{_LABEL}}{line}".rstrip() for place, line in enumerate(table)]
+
+
+def _field(answer: Answer, width: int) -> list[str]:
+    """Return the two longest axes as a field of what is best in each of its cells."""
+    space, field = answer.space, answer.space.field
+    sign = -1.0 if space.objective.most else 1.0
+    values = {} if field is None else {cell: sign * value for cell, value in answer.summary.field.items()}
+    if field is None or len(set(values.values())) < len(("best", "another")) or width < WIDE:
+        return []
+    down, across = field.axes[field.down], field.axes[field.across]
+    ends = [(axis.name, sorted(axis.values)) for axis in (down, across)]
+    worth = partial(worth_text, space)
+    drawn = lines_of(grid(field, values), int(sign), ends[0], ends[1], figure_text, worth)
+    what = f"{wanted(space)} by {down.name.replace('_', ' ')} (up) and {across.name.replace('_', ' ')} (right)"
+    *rows, legend = drawn
+    return ["", *labelled("Field", what, width), *(" " * _LABEL + row for row in rows), *labelled("", legend, width)]
 
 
 def _space(space: Space, width: int) -> list[str]:

@@ -29,8 +29,9 @@ from advisor.cli import main
 from advisor.commands import explore as command
 from advisor.explore import parts, request, run, space
 from advisor.explore.answer import Answer, answer
-from advisor.explore.axes import axes, parse
+from advisor.explore.axes import Axis, axes, parse
 from advisor.explore.contract import as_json
+from advisor.explore.field import field_of
 from advisor.explore.processes import _serve, processes
 from advisor.explore.request import MOST_POINTS, request_json
 from advisor.explore.space import Space, point, points_of, summary_of
@@ -202,6 +203,36 @@ def test_sensitivities_are_those_of_the_roof_and_of_the_estimate() -> None:
     assert (peak.latency or 0) < 0
 
 
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=3))
+def test_a_field_divides_its_axes_evenly(sizes: list[int]) -> None:
+    names = ("tdp", "bandwidth", "peak")
+    made = [
+        Axis(name=name, values=tuple(map(float, range(1, size + 1))), spacing="list", typed="")
+        for name, size in zip(names, sizes, strict=False)
+    ]
+    field = field_of(made)
+    assert (field is None) == (sorted(sizes)[-2] == 1)
+    if field is not None:
+        places = np.array(list(np.ndindex(*sizes)))
+        rows, columns = field.shape
+        expected = [places[:, which] * parts // sizes[which] for which, parts in ((field.down, rows), (field.across, columns))]
+        found = field.cells(np.arange(len(places)))
+        np.testing.assert_array_equal(found, expected[0] * columns + expected[1])
+        assert set(found) == set(range(rows * columns))
+
+
+def test_a_cell_of_the_field_has_the_best_that_meets_the_request() -> None:
+    wanted = asked(cost=COST, vary=["bandwidth=0.2..4TB/s:20", "tdp=300,700W", "peak=20..800TFLOP/s:60"])
+    values = as_json(search(wanted))["field"]["values"]
+    best: dict[tuple[int, int], float] = {}
+    for index, facts in enumerate(every_point(wanted)):
+        cell = index // 120 * 10 // 20, index % 60 * 48 // 60
+        if facts["meets"]:
+            best[cell] = min(best.get(cell, np.inf), facts["cost"])
+    assert values == [[best.get((row, column)) for column in range(48)] for row in range(10)]
+    assert None in values[0]
+
+
 # Merging.
 
 
@@ -211,6 +242,7 @@ summaries = st.builds(
     points=st.integers(0, 100), meeting=st.integers(0, 100), failing=st.dictionaries(st.sampled_from("ab"), st.integers(0, 9)),
     best=st.none() | records, without=st.dictionaries(st.sampled_from("ab"), records),
     reach=st.dictionaries(st.sampled_from("ab"), records), front=st.dictionaries(st.integers(0, 5), records),
+    field=st.dictionaries(st.integers(0, 5), st.floats(0, 9)),
 )  # fmt: skip
 
 
@@ -318,7 +350,16 @@ def test_the_answer_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = explored(capsys, *ARGUMENTS, "--latency", "1ms", "--cost", COST)
     assert (code, err) == (0, "")
     assert out.startswith("ResNet-18 (image 224) · latency 1 ms · least cost\ncost ")
-    for part in ("56 points", "Binds         latency (L204)", "Sensitivity   1 % more", "Plain roof", "Front ", "Take care"):
+    for part in (
+        "56 points",
+        "Binds         latency (L204)",
+        "Sensitivity   1 % more",
+        "Plain roof",
+        "Front ",
+        "Field ",
+        "◆",
+        "Take care",
+    ):
         assert part in out
     assert max(map(len, out.splitlines())) <= 100
 

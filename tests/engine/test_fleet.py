@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -170,6 +170,12 @@ def test_a_power_limit_that_nobody_published_follows_the_peak() -> None:
     one = fleet(spec, constants_of("roof"), "bf16", {"peak": 3 * own.peak}).machine(0)
     assert one.tdp_w == pytest.approx(3 * own.tdp_w)
     assert one.idle_w == pytest.approx(3 * own.idle_w)
+
+
+def test_rates_that_were_probed_on_a_machine_do_not_vary() -> None:
+    rated = replace(constants_of("tiled"), form="rated")
+    with pytest.raises(DomainError, match="rates that were probed on it"):
+        fleet(base("tiled"), rated, "bf16", {"bandwidth": 1e12})
 
 
 @pytest.mark.parametrize(
