@@ -134,6 +134,17 @@ def test_an_answer_is_the_same_but_for_signs_in_ascii_and_without_colour() -> No
         assert done.text == plain.text.translate({ord("·"): "-", ord("█"): "#", ord("…"): "~"})
 
 
+@pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_a_terminal_gets_colour_unless_it_is_declined(env: dict[str, str], coloured: bool) -> None:
+    ours, its = os.openpty()
+    done = process("list", "profiles", stdout=its, env={"TERM": "xterm", "COLUMNS": "100", **env})
+    os.close(its)
+    shown = os.read(ours, 4096)
+    os.close(ours)
+    assert done.code == 0
+    assert (b"\x1b[" in shown) == coloured
+
+
 SAME: Final[tuple[tuple[str, ...], ...]] = (
     *((*MAIN_JOB, "--format", form) for form in ("text", "json", "md")),
     *(("predict", "--model", "resnet18", "--hardware", "nvidia-l4", "--format", form) for form in ("text", "csv")),
