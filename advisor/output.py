@@ -88,7 +88,9 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     return "".join(_LOOKALIKES.get(sign) or ascii(sign)[1:-1] for sign in lost), error.end
 
 
-codecs.register_error("roofwise.ascii", _in_ascii)
+_SIGNS: Final = "roofwise.signs"
+"""How text is encoded: what an encoding has not, half a surrogate pair of a path included, becomes a sign or an escape."""
+codecs.register_error(_SIGNS, _in_ascii)
 
 
 def terminal() -> TextIO:
@@ -138,16 +140,16 @@ def write(text: str, out: Path | None) -> None:
     if out is None:
         stream = terminal()
         encoding = stream.encoding or "utf-8"
-        stream.write(text.encode(encoding, "roofwise.ascii").decode(encoding))
+        stream.write(text.encode(encoding, _SIGNS).decode(encoding))
         return
-    write_bytes(text.encode("utf-8"), out, "--out")
+    write_bytes(text.encode("utf-8", _SIGNS), out, "--out")
 
 
 def write_new(text: str, out: Path) -> None:
     """Write a text to a file in one step, as `write` does. Raises RequestError where there is a file already."""
     if os.path.isfile(out):  # noqa: PTH113 - any text may come
         raise RequestError(f"--out: {str(out)[:200]!r} exists and is not overwritten; name another file")
-    write_bytes(text.encode("utf-8"), out, "--out")
+    write_bytes(text.encode("utf-8", _SIGNS), out, "--out")
 
 
 def write_bytes(data: bytes, out: Path, option: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -207,7 +208,7 @@ def start(kind: str, name: str, file: Path) -> str:
     filled = {"@HEAD@": _HEAD, "@FILE@": file.name, "@NAME@": name, "@SCHEMA@": schema_path(kind, file)}
     text = STARTS[kind]
     for mark, value in filled.items():
-        text = text.replace(mark, value)
+        text = text.replace(mark, value if mark == "@HEAD@" else json.dumps(value)[1:-1])
     return text
 
 

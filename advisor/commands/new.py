@@ -45,7 +45,7 @@ def command(
     file = out or Path(f"{name}.json")
     text = starting.start(kind, name, file)
     output.write_new(text, file)
-    typer.echo(f"{file}: {starting.places(text)} places to fill; then advise validate {file}")
+    output.write(f"{file}: {starting.places(text)} places to fill; then advise validate {file}\n", None)
     if starting.schema_path(kind, file) == f"{kind}.schema.json" and not (file.parent / f"{kind}.schema.json").is_file():
         copy = file.parent / f"{kind}.schema.json"
-        typer.echo(f"so that your editor completes it: advise schema {kind} -o {copy}")
+        output.write(f"so that your editor completes it: advise schema {kind} -o {copy}\n", None)

@@ -117,6 +117,10 @@ class Attention(_Cached):
             raise GraphError(
                 f"attention takes tokens x (heads + 2*kv_heads)*head_dim, with {total} heads in all, not {inputs[0]}"
             )
+        if heads % ((total - heads) // 2):
+            raise GraphError(
+                f"{heads} heads do not share {(total - heads) // 2} of keys evenly; heads is a multiple of kv_heads"
+            )
         if self.window is not None and not self.causal:
             raise GraphError("a window needs a causal mask")
         return inputs[0][0], heads * (inputs[0][1] // total)

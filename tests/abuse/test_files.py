@@ -250,6 +250,26 @@ def test_a_file_that_vanishes_or_changes_between_listing_and_reading_is_named(
     assert "acme-one" in {row["id"] for row in json.loads(done.text)}
 
 
+@pytest.mark.parametrize("name", ['a"b.json', "a\\b.json", "a\nb.json", "\udcff.json", "日本.json", "{0}@NAME@.json"])
+def test_a_new_spec_may_lie_in_a_file_of_any_name(name: str) -> None:
+    done = run("new", "accelerator", "acme-one", "-o", name)
+    assert (done.code, done.err) == (0, "")
+    found = run("validate", name, "--format", "json")
+    assert found.faults(frozenset({2})) == []
+    assert {fault["rule"] for fault in json.loads(found.text)["files"][0]["faults"]} == {"S110"}
+
+
+def test_an_answer_may_name_a_folder_whose_name_is_no_text() -> None:
+    folder = Path("\udcff", "accelerators")
+    folder.mkdir(parents=True)
+    (folder / "bad.json").write_text("{", encoding="utf-8")
+    for form in ("text", "json", "md"):
+        asked = ("--model", "resnet18", "--hardware", "nvidia-l4", "--specs", "\udcff", "--format", form)
+        assert run(*asked, "--out", "answer").code == 0
+        assert "\\udcff/accelerators/bad.json" in Path("answer").read_text(encoding="utf-8")
+        assert "\\udcff/accelerators/bad.json" in run(*asked).text
+
+
 HABITS = {
     "ends of lines of Windows": lambda text: text.replace("\n", "\r\n").encode(),
     "ends of lines of old Macs": lambda text: text.replace("\n", "\r").encode(),

@@ -296,6 +296,8 @@ def test_views_are_free(op: str, fields: dict[str, Any], shape: tuple[int, ...])
         ("matmul", [(4,), (4, 7)], {}, "matmul cannot multiply (4,) with"),
         ("matmul", [(4, 5), (5,)], {}, "matmul cannot multiply (4, 5) with (5,)"),
         ("attention", [(10, 100)], {"heads": 4}, "tokens x (heads + 2*kv_heads)*head_dim, with 12 heads in all"),
+        ("attention", [(10, 80)], {"heads": 4, "kv_heads": 8}, "4 heads do not share 8 of keys evenly"),
+        ("attention", [(10, 100)], {"heads": 4, "kv_heads": 3}, "4 heads do not share 3 of keys evenly"),
         ("attention", [(2, 10, 12)], {"heads": 4}, "tokens x (heads + 2*kv_heads)*head_dim"),
         ("elementwise", [(4, 5), (5, 4)], {"function": "add"}, "add takes two tensors of one shape, not (4, 5) and (5, 4)"),
         ("elementwise", [(4, 5)], {"function": "add"}, "it takes 2 inputs, not 1"),
