@@ -14,7 +14,7 @@ def main() -> NoReturn:
     """Run the command and exit with its code. What asks it to end lets it take temporary files away first."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        from .cli import main as run  # noqa: PLC0415 - loading it takes a while
+        from .start import main as run  # noqa: PLC0415 - loading it takes a while
 
         run()
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ from .check import Checkbook
 from .datasheet import derived, sheet
 from .report.datasheet import as_page, as_sheet
 from .report.layout import Paint, markdown_table, plain, table
-from .rule import Rulebook
+from .rulebook import Rulebook
 from .validation import Outcome, model_of
 
 
@@ -36,10 +36,9 @@ def find(name: str, catalog: Catalog, book: Rulebook, checks: Checkbook) -> Mode
         shelf: Shelf[Any] = getattr(catalog, folder)
         if name.removeprefix(f"{folder}/") in shelf.entries:
             return cast("Model", shelf[name.removeprefix(f"{folder}/")])
-    if name in book.profiles:
-        return book.profiles[name]
-    if name.upper() in {rule.id for rule in book.rules}:
-        return book[name]
+    for key in (name, name.upper()):
+        if key in book.specs:
+            return cast("Model", book.specs[key])
     if name.upper() in checks.checks:
         return checks[name]
     tiers = (

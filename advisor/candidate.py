@@ -1,43 +1,47 @@
-"""Candidates: every chip with every number format and batch that a request admits, as arrays of facts for the rules."""
+"""Candidates: every chip with every number format and batch that a request admits, and what the rules may know of each."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.accelerator import DTYPE_BYTES, Accelerator
-from engine.catalog import Catalog
-from engine.compiled import Estimate, estimate
-from engine.machine import Machine
-from engine.network import Network
-from engine.predict import COLUMNS
+from engine.compiled import FIGURES, Lineup, numbers_of
+from engine.machine import DTYPE_BYTES, Machine
+from engine.ranges import Range
+from engine.totals import Totals
 
 from .requirements import Requirements
-from .rule import Profile, Rule
+from .rulebook import Profile, Rule
+from .stock import Card, Stock
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.intp]
 Facts = dict[str, Any]
 
 LARGEST_BATCH: Final = 1024
 COARSE: Final = tuple(sorted({2**k for k in range(11)} | {3 * 2**k for k in range(9)}))
 """Batches 2^k and 3*2^k up to 1024."""
-LOOKED_AT: Final = np.union1d(np.arange(1.0, 129.0), np.array(COARSE, dtype=float))
-"""Every batch up to 128, then 2^k and 3*2^k; the exact largest batch within the limits joins them."""
+EVERY: Final = np.arange(1.0, LARGEST_BATCH + 1)
+"""Every batch that an answer may have."""
 KNEE_SHARE: Final = 0.9
 PREFERRED_BITS: Final = (16, 32, 64, 8, 4)
 """Number formats in the order in which they are offered: below 16 bits a model must be quantized first."""
+NARROW_BITS: Final = 8
+"""A model in so many bits or fewer must be quantized."""
+SLACK: Final = 1e-12
+"""Bounds are loosened by so much, for the rounding of what they are computed from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """A chip with a number format; `machine` is None for a chip that has none of those asked for."""
 
-    chip: Accelerator
+    chip: Card
     dtype: str
     machine: Machine | None
 
@@ -47,77 +51,375 @@ class Slot:
         return int(8 * DTYPE_BYTES[self.dtype])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """Estimates and facts of some slots, each at its own batches: arrays of shape (slots, batches)."""
-
-    slots: tuple[Slot, ...]
-    points: Estimate
-    facts: Facts
-
-    @property
-    def batch(self) -> Array:
-        """Return the batches."""
-        return self.points.batch
-
-
-def slots_of(catalog: Catalog, request: Requirements) -> list[Slot]:
+def slots_of(stock: Stock, request: Requirements) -> list[Slot]:
     """Return a slot for every chip and number format that the request admits; every chip has at least one."""
     slots = []
-    for chip in catalog.accelerators:
+    for chip in stock.cards.values():
         wanted = [dtype for dtype in chip.dtypes if not request.dtypes or dtype in request.dtypes]
-        known = chip.id in catalog.constants and catalog.constants[chip.id].runs(request.runtime)
-        slots += [Slot(chip=chip, dtype=d, machine=catalog.machine(chip.id, d, request.runtime)) for d in wanted if known]
+        known = request.runtime in chip.runtimes
+        slots += [Slot(chip=chip, dtype=d, machine=stock.machine(chip.id, d, request.runtime)) for d in wanted if known]
         if not wanted or not known:
             slots.append(Slot(chip=chip, dtype=chip.dtypes[0], machine=None))
     return slots
 
 
 def knee_batch(batch: Array, throughput: Array) -> Array:
-    """Return the least batch with KNEE_SHARE of the largest throughput, of shape (slots, 1); infinity where none is known."""
-    largest = np.fmax.reduce(throughput, axis=1, keepdims=True)
+    """Return the least batch with KNEE_SHARE of the largest throughput at those of COARSE, of shape (slots, 1).
+
+    Infinity where none is known. The staircase of single batches between them does not move what a knee is measured by.
+    """
+    sampled = np.where(is_coarse(batch), throughput, np.nan)
+    largest = np.fmax.reduce(sampled, axis=1, keepdims=True)
     return np.asarray(np.where(throughput >= KNEE_SHARE * largest, batch, np.inf).min(axis=1, keepdims=True))
 
 
-def evaluate(network: Network, catalog: Catalog, request: Requirements, slots: Sequence[Slot], batches: npt.ArrayLike) -> Grid:
-    """Return estimates and facts of slots at batches of shape (b,) or (slots, b)."""
-    grid = np.broadcast_to(np.asarray(batches, dtype=float), (len(slots), np.shape(batches)[-1]))
-    points = _points(network, slots, grid)
-    return Grid(slots=tuple(slots), points=points, facts=_facts(network, catalog, request, slots, points))
+class Pool(Mapping[str, Any]):
+    """Candidates that were looked at, slots at batches, in that order: a mapping from facts to their values for each.
+
+    `fixed` are facts of a slot alone, those about its batch curve among them once they are known; `asked` those of the request.
+    """
+
+    def __init__(self, network: Totals, request: Requirements, slots: Sequence[Slot]) -> None:
+        self.network = network
+        self.slots = tuple(_without_twins(slots))
+        names = {name: index for index, name in enumerate(dict.fromkeys(slot.chip.id for slot in self.slots))}
+        self.chip: Index = np.array([names[slot.chip.id] for slot in self.slots], dtype=np.intp)
+        self.asked = _request_facts(request)
+        rows = [_chip_facts(request, slot) for slot in self.slots]
+        self.fixed: dict[str, Array] = {name: np.array([row[name] for row in rows], dtype=float) for name in rows[0]}
+        self.row: Index = np.empty(0, dtype=np.intp)
+        self.batch: Array = np.empty(0)
+        self._figures: dict[str, Array] = {name: np.empty(0) for name in FIGURES}
+        self._derived: dict[str, Any] = {}
+        there = np.array([slot.machine is not None for slot in self.slots])
+        self._machine = np.where(there, np.cumsum(there) - 1, -1)
+        self._lineup = Lineup(network, [slot.machine for slot in self.slots if slot.machine is not None])
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a fact of every candidate."""
+        if name in self._figures:
+            return self._figures[name]
+        if name in self.fixed:
+            return self.fixed[name][self.row]
+        if name in self.asked:
+            return np.float64(self.asked[name])
+        if name not in self._derived:
+            with np.errstate(all="ignore"):
+                self._derived[name] = _DERIVED[name](self)
+        return self._derived[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of all facts."""
+        known = (name for name in _DERIVED if name not in _OF_CURVES or "knee_batch" in self.fixed)
+        return iter([*self._figures, *self.fixed, *self.asked, *known])
+
+    def __len__(self) -> int:
+        """Return how many facts there are."""
+        return len(list(iter(self)))
+
+    def look(self, rows: Index, batches: Sequence[float] | Array) -> None:
+        """Look at some slots at all of some batches."""
+        if rows.size:
+            own = np.asarray(batches, dtype=float)
+            found = self._evaluated(rows, own)
+            self._join(np.repeat(rows, own.size), np.tile(own, rows.size), {name: v.ravel() for name, v in found.items()})
+
+    def look_at(self, rows: Index, batches: Array) -> None:
+        """Look at slots at batches of their own, of shape (rows, k); what was looked at stays as it was."""
+        if rows.size:
+            found = self._evaluated(rows, batches)
+            each = batches.shape[1]
+            self._join(np.repeat(rows, each), batches.ravel(), {name: v.ravel() for name, v in found.items()})
+
+    def _evaluated(self, rows: Index, batches: Array) -> dict[str, Array]:
+        """Return the figures of slots; those of a slot without a machine are unknown."""
+        machines = self._machine[rows]
+        if (machines >= 0).all():
+            return self._lineup.at(machines, batches)
+        there = np.flatnonzero(machines >= 0)
+        found = {name: np.full((rows.size, batches.shape[-1]), np.nan) for name in FIGURES}
+        if there.size:
+            part = self._lineup.at(machines[there], batches if batches.ndim == 1 else batches[there])
+            for name, values in part.items():
+                found[name][there] = values
+        return found
+
+    def _join(self, rows: Index, batches: Array, figures: Mapping[str, Array]) -> None:
+        rows, batches = np.concatenate([self.row, rows]), np.concatenate([self.batch, batches])
+        codes = rows * _CODE + batches.astype(np.intp)
+        order = np.argsort(codes, kind="stable")
+        order = order[np.append(True, np.diff(codes[order]) > 0)]
+        self.row, self.batch = rows[order], batches[order]
+        self._figures = {name: np.concatenate([self._figures[name], values])[order] for name, values in figures.items()}
+        self._derived = {}
+
+    def truth(self, rule: Rule) -> Array:
+        """Return where a rule fires: 1.0, 0.0, or NaN for unknown; of facts of slots alone it is asked once for each slot."""
+        key = f"rule {rule.when}"
+        if key not in self._derived:
+            if rule.names <= self.fixed.keys() | self.asked.keys():
+                facts = With(self.asked, self.fixed)
+                truth = np.broadcast_to(rule.over(facts), (len(self.slots),))[self.row]
+            else:
+                truth = np.broadcast_to(rule.over(self), self.row.shape)
+            self._derived[key] = truth
+        found: Array = self._derived[key]
+        return found
+
+    def looked(self, rows: Index) -> npt.NDArray[np.bool_]:
+        """Return which slots were looked at."""
+        there = np.zeros(len(self.slots), dtype=bool)
+        there[self.row] = True
+        return np.asarray(there[rows])
+
+    def places(self, rows: Index, batches: Array) -> Index:
+        """Return where slots at batches stand among the candidates, which moves as others join."""
+        return np.searchsorted(self.row * _CODE + self.batch.astype(np.intp), rows * _CODE + batches.astype(np.intp))
+
+    def of(self, rows: Any) -> npt.NDArray[np.bool_]:
+        """Return which candidates are of some slots."""
+        chosen = np.zeros(len(self.slots), dtype=bool)
+        chosen[rows] = True
+        return chosen[self.row]
+
+    def at(self, place: int) -> Facts:
+        """Return the facts of one candidate as plain numbers."""
+        told = (name for name in self if name not in _UNTOLD)
+        return {name: float(values[place] if np.ndim(values := self[name]) else values) for name in told}
+
+    def gaps(self, rows: Index) -> Gaps:
+        """Return what lies between neighbouring candidates of slots, and beyond the last; `rows` says which slots count."""
+        key = f"gaps {rows.tobytes()!r}"
+        if key not in self._derived:
+            self._derived[key] = self._gaps(rows)
+        found: Gaps = self._derived[key]
+        return found
+
+    def _gaps(self, rows: Index) -> Gaps:
+        last = np.append(self.row[1:] != self.row[:-1], True) if self.row.size else np.empty(0, dtype=bool)
+        upper = np.where(last, LARGEST_BATCH + 1, np.append(self.batch[1:], 0.0))
+        below = np.flatnonzero((upper - self.batch > 1) & self.of(rows))
+        return Gaps(self, below, last[below])
 
 
-def _points(network: Network, slots: Sequence[Slot], grid: Array) -> Estimate:
-    """Return the estimate; a slot without a machine is unknown throughout."""
-    chosen = [index for index, slot in enumerate(slots) if slot.machine is not None]
-    machines = [slot.machine for slot in slots if slot.machine is not None]
-    if len(chosen) == len(slots):
-        return estimate(network, machines, grid)
-    unknown = np.full(grid.shape, np.nan)
-    part = estimate(network, machines, grid[chosen]) if machines else None
+class With(Mapping[str, Any]):
+    """Facts with a few more."""
 
-    def spread(values: Array | None) -> Array:
-        whole = unknown.copy()
-        if values is not None:
-            whole[chosen] = values
-        return whole
+    def __init__(self, more: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._more, self._facts = more, facts
 
-    ladder = {cause: spread(values) for cause, values in part.ladder_s.items()} if part else {}
-    return Estimate(batch=grid, ladder_s=ladder, **{name: spread(getattr(part, name, None)) for name in COLUMNS})
+    def __getitem__(self, name: str) -> Any:
+        """Return a fact."""
+        return self._more[name] if name in self._more else self._facts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of all facts."""
+        return iter([*self._facts, *self._more])
+
+    def __len__(self) -> int:
+        """Return how many facts there are."""
+        return len(self._facts) + len(self._more)
 
 
-def _facts(network: Network, catalog: Catalog, request: Requirements, slots: Sequence[Slot], points: Estimate) -> Facts:
-    facts: Facts = {name: getattr(points, name) for name in COLUMNS}
-    facts |= {name: np.full((1, 1), value) for name, value in _request_facts(request).items()}
-    rows = [_chip_facts(catalog, request, slot) for slot in slots]
-    facts |= {name: np.array([[row[name]] for row in rows], dtype=float) for name in rows[0]}
-    with np.errstate(all="ignore"):
-        facts["throughput_sure_per_s"] = points.batch / points.latency_p90_s
-        facts["energy_sure_j"] = points.energy_per_inference_j * points.latency_p90_s / points.latency_estimate_s
-        facts["price_per_million_usd"] = 1e6 * facts.pop("price_usd_per_s") / facts["throughput_sure_per_s"]
-        facts["margin"] = 1.0 - points.latency_p90_s / facts["limit_latency_s"]
-    facts["batch"] = points.batch
-    facts["work_min_flop"] = network.work_min * points.batch
-    return facts
+class Some(Mapping[str, Any]):
+    """The facts of some candidates of a pool."""
+
+    def __init__(self, pool: Pool, places: Index) -> None:
+        self._pool, self._places = pool, places
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a fact of each of them."""
+        values = self._pool[name]
+        return values[self._places] if np.ndim(values) else values
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of all facts."""
+        return iter(self._pool)
+
+    def __len__(self) -> int:
+        """Return how many facts there are."""
+        return len(self._pool)
+
+
+def is_coarse(batch: Array) -> npt.NDArray[np.bool_]:
+    """Return which batches are among those of COARSE."""
+    whole = np.minimum(batch, LARGEST_BATCH + 1).astype(np.intp)
+    return np.asarray(_COARSE[whole] & (whole == batch))
+
+
+_COARSE: Final = np.zeros(LARGEST_BATCH + 2, dtype=bool)
+_COARSE[list(COARSE)] = True
+_CODE: Final = 1 << 40
+"""A slot and a batch as one whole number; batches that people type are smaller."""
+
+
+def _without_twins(slots: Sequence[Slot]) -> Iterator[Slot]:
+    """Yield the slots without those that are the same machine as another of the chip, in every number."""
+    seen = set()
+    for slot in slots:
+        key = (slot.chip.id, slot.dtype if slot.machine is None else np.array(numbers_of(slot.machine)).tobytes())
+        if key not in seen:
+            seen.add(key)
+            yield slot
+
+
+_UNTOLD: Final = ("price_usd_per_s", "largest_throughput_per_s", "largest_latency_s")
+"""What facts are computed from, and is none itself."""
+_OF_CURVES: Final = ("more_throughput", "more_latency")
+_DERIVED: Final[Mapping[str, Callable[[Pool], Array]]] = {
+    "batch": lambda pool: pool.batch,
+    "throughput_sure_per_s": lambda pool: pool.batch / pool["latency_p90_s"],
+    "energy_sure_j": lambda pool: pool["energy_per_inference_j"] * pool["latency_p90_s"] / pool["latency_estimate_s"],
+    "price_per_million_usd": lambda pool: 1e6 * pool["price_usd_per_s"] / pool["throughput_sure_per_s"],
+    "margin": lambda pool: 1.0 - pool["latency_p90_s"] / pool["limit_latency_s"],
+    "work_min_flop": lambda pool: pool.network.work_min * pool.batch,
+    "more_throughput": lambda pool: pool["largest_throughput_per_s"] / pool["throughput_per_s"] - 1.0,
+    "more_latency": lambda pool: pool["largest_latency_s"] / pool["latency_estimate_s"] - 1.0,
+}
+"""Facts of candidates that follow from others."""
+
+
+class Gaps(Mapping[str, Range]):
+    """What facts may be at batches that were not looked at: those above candidates `below`, up to the next of their slot.
+
+    A pass takes time, energy and memory that rise with its batch; that and a slack for rounding bound all facts. `open_` is
+    where the gap is beyond the last candidate of a slot, up to LARGEST_BATCH.
+    """
+
+    def __init__(self, pool: Pool, below: Index, open_: npt.NDArray[np.bool_]) -> None:
+        self.pool, self.below, self.open = pool, below, open_
+        self.row = pool.row[below]
+        self._above = np.where(open_, below, below + 1)
+        self.first = pool.batch[below] + 1
+        self.last = np.where(open_, LARGEST_BATCH, pool.batch[self._above] - 1)
+        self._known: dict[str, Range] = {}
+
+    def __len__(self) -> int:
+        """Return how many facts there are."""
+        return len(self.pool)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of all facts."""
+        return iter(self.pool)
+
+    def __getitem__(self, name: str) -> Range:
+        """Return the range of a fact in every gap."""
+        if name not in self._known:
+            with np.errstate(all="ignore"):
+                self._known[name] = self._range(name)
+        return self._known[name]
+
+    def _range(self, name: str) -> Range:
+        pool = self.pool
+        if name in pool.fixed or name in pool.asked:
+            value = pool.fixed[name][self.row] if name in pool.fixed else np.float64(pool.asked[name])
+            return Range.of(value, value)
+        low, high = _BETWEEN[name](self) if name in _BETWEEN else self.rising(name)
+        unknown = np.isnan(pool[name][self.below])
+        low = np.where(np.isnan(low), -np.inf, low - SLACK * np.abs(low))
+        high = np.where(np.isnan(high), np.inf, high + SLACK * np.abs(high))
+        return Range.of(np.where(unknown, np.nan, low), np.where(unknown, np.nan, high))
+
+    def may_live(self, rules: Sequence[Rule], profile: Profile | None = None) -> npt.NDArray[np.bool_]:
+        """Return in which gaps there may be a candidate that no rule excludes or leaves undecided."""
+        may = np.ones(self.row.size, dtype=bool)
+        more = {} if profile is None else between_profile(self, profile)
+        for rule in rules:
+            if not rule.names.isdisjoint(more):
+                may &= rule.between(With(more, self)).may_be_false
+            else:
+                key = f"rule {rule.when}"
+                if key not in self._known:
+                    self._known[key] = rule.between(self)
+                may &= self._known[key].may_be_false
+        return may
+
+    def ends(self, values: Array) -> tuple[Array, Array]:
+        """Return what rises with the batch at both ends of every gap; nothing bounds it beyond the last candidate."""
+        return values[self.below], np.where(self.open, np.inf, values[self._above])
+
+    def rising(self, name: str) -> tuple[Array, Array]:
+        """Return bounds of a fact that rises with the batch."""
+        return self.ends(self.pool[name])
+
+    def rate(self, name: str, scale: float | Array = 1.0) -> tuple[Array, Array]:
+        """Return bounds of what is done in a time that rises with the batch, for `scale` a sample."""
+        low, high = self.rising(name)
+        return scale * self.first / high, scale * self.last / low
+
+    def share(self, name: str, time: str) -> tuple[Array, Array]:
+        """Return bounds of a fact that is some work of a sample over a time."""
+        pool = self.pool
+        return self.rate(time, (pool[name] * pool[time] / pool.batch)[self.below])
+
+    def energy(self, name: str) -> tuple[Array, Array]:
+        """Return bounds of the energy of a pass, which a sample has its part of."""
+        return self.ends(self.pool[name] * self.pool.batch)
+
+    def each(self, name: str) -> tuple[Array, Array]:
+        """Return bounds of an energy of one sample."""
+        low, high = self.energy(name)
+        return low / self.last, high / self.first
+
+
+def _power(gaps: Gaps) -> tuple[Array, Array]:
+    energy, time = gaps.energy("energy_per_inference_j"), gaps.rising("latency_estimate_s")
+    return energy[0] / time[1], energy[1] / time[0]
+
+
+def _mbu(gaps: Gaps) -> tuple[Array, Array]:
+    traffic, time = gaps.ends(gaps.pool["mbu"] * gaps.pool["latency_estimate_s"]), gaps.rising("latency_estimate_s")
+    return traffic[0] / time[1], traffic[1] / time[0]
+
+
+def _energy_sure(gaps: Gaps) -> tuple[Array, Array]:
+    """Return bounds of energy times p90 over estimate, a ratio that goes one way only: the share of launches falls."""
+    low, high = gaps.each("energy_per_inference_j")
+    ratio = gaps.pool["latency_p90_s"] / gaps.pool["latency_estimate_s"]
+    first, last = gaps.ends(ratio)
+    return low * np.where(gaps.open, 1.0, np.minimum(first, last)), high * np.maximum(first, last)
+
+
+def _margin(gaps: Gaps) -> tuple[Array, Array]:
+    low, high = gaps.rising("latency_p90_s")
+    limit = gaps.pool.asked["limit_latency_s"]
+    return 1.0 - high / limit, 1.0 - low / limit
+
+
+def _price(gaps: Gaps) -> tuple[Array, Array]:
+    low, high = gaps.rate("latency_p90_s")
+    price = 1e6 * gaps.pool.fixed["price_usd_per_s"][gaps.row]
+    return price / high, price / low
+
+
+def _more(top: str, name: str) -> Callable[[Gaps], tuple[Array, Array]]:
+    def bounds(gaps: Gaps) -> tuple[Array, Array]:
+        low, high = gaps.rate("latency_estimate_s") if name == "throughput_per_s" else gaps.rising(name)
+        most = gaps.pool.fixed[top][gaps.row]
+        return most / high - 1.0, most / low - 1.0
+
+    return bounds
+
+
+_BETWEEN: Final[Mapping[str, Callable[[Gaps], tuple[Array, Array]]]] = {
+    "batch": lambda gaps: (gaps.first, gaps.last),
+    "throughput_per_s": lambda gaps: gaps.rate("latency_estimate_s"),
+    "throughput_upper_bound_per_s": lambda gaps: gaps.rate("latency_lower_bound_s"),
+    "throughput_sure_per_s": lambda gaps: gaps.rate("latency_p90_s"),
+    "energy_per_inference_j": lambda gaps: gaps.each("energy_per_inference_j"),
+    "energy_lower_bound_j": lambda gaps: gaps.each("energy_lower_bound_j"),
+    "energy_sure_j": _energy_sure,
+    "power_w": _power,
+    "mfu": lambda gaps: gaps.share("mfu", "latency_estimate_s"),
+    "mfu_upper_bound": lambda gaps: gaps.share("mfu_upper_bound", "latency_lower_bound_s"),
+    "mbu": _mbu,
+    "margin": _margin,
+    "price_per_million_usd": _price,
+    "work_min_flop": lambda gaps: (gaps.pool.network.work_min * gaps.first, gaps.pool.network.work_min * gaps.last),
+    "more_throughput": _more("largest_throughput_per_s", "throughput_per_s"),
+    "more_latency": _more("largest_latency_s", "latency_estimate_s"),
+}
+"""Facts that do not just rise with the batch -> their bounds in gaps."""
 
 
 def _request_facts(request: Requirements) -> dict[str, float]:
@@ -134,7 +436,7 @@ def _request_facts(request: Requirements) -> dict[str, float]:
     }
 
 
-def _chip_facts(catalog: Catalog, request: Requirements, slot: Slot) -> dict[str, float]:
+def _chip_facts(request: Requirements, slot: Slot) -> dict[str, float]:
     chip, machine = slot.chip, slot.machine
     level = machine.level if machine else "unknown kind"
     in_kinds = not request.kinds or any(kind in request.kinds for kind in chip.kinds)
@@ -144,28 +446,41 @@ def _chip_facts(catalog: Catalog, request: Requirements, slot: Slot) -> dict[str
         "selected": float(in_kinds and in_names),
         "dtype_supported": float(supported),
         "modelled": float(chip.confidence == "modelled"),
-        "user_spec": float(not catalog.accelerators.entries[chip.id].ours),
+        "user_spec": float(not chip.ours),
         "family_prior": float(level == "family prior"),
         "unknown_kind": float(level == "unknown kind"),
         "assumed_power": float(bool(machine and machine.assumed)),
-        "cache_known": float(chip.cache_bytes is not None),
+        "cache_known": float(chip.cache_known),
         "element_bits": float(slot.bits),
         "capacity_bytes": machine.capacity if machine else math.nan,
         "tdp_w": machine.tdp_w if machine else math.nan,
         "bandwidth_bytes_per_s": machine.bandwidth if machine else math.nan,
         "peak_max_flop_per_s": machine.peak_max if machine else math.nan,
-        "priced": float(chip.price is not None),
-        "price_usd_per_s": chip.price.si if chip.price else math.nan,
+        "priced": float(not math.isnan(chip.price_usd_per_s)),
+        "price_usd_per_s": chip.price_usd_per_s,
     }
 
 
-def with_profile(facts: Mapping[str, Any], profile: Profile) -> Facts:
+def of_profile(facts: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
+    """Return the facts that a profile adds."""
+    return {"profile_admits": profile.admits(facts), "price_matters": np.float64(profile.objective == "cost")}
+
+
+def with_profile(facts: Mapping[str, Any], profile: Profile) -> Mapping[str, Any]:
     """Return the facts with those that a profile adds."""
-    return {
-        **facts,
-        "profile_admits": profile.admits(facts),
-        "price_matters": np.full((1, 1), float(profile.objective == "cost")),
-    }
+    return With(of_profile(facts, profile), facts)
+
+
+def profile_facts(pool: Pool, place: int, profile: Profile) -> Facts:
+    """Return the facts that a profile adds to those of one candidate, as plain numbers."""
+    admits = np.broadcast_to(profile.admits(Some(pool, np.array([place]))), (1,))
+    return {"profile_admits": float(admits[0]), "price_matters": float(profile.objective == "cost")}
+
+
+def between_profile(facts: Gaps, profile: Profile) -> dict[str, Range]:
+    """Return the ranges of the facts that a profile adds."""
+    matters = np.float64(profile.objective == "cost")
+    return {"profile_admits": profile.admits_between(facts), "price_matters": Range.of(matters, matters)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,24 +497,14 @@ class Sieved:
         return (self.killer < 0) & ~self.unknown
 
 
-def sieve(rules: Sequence[Rule], facts: Mapping[str, Any], shape: tuple[int, int]) -> Sieved:
+def sieve(rules: Sequence[Rule], pool: Pool, profile: Profile | None = None) -> Sieved:
     """Return which rule excludes each candidate first, and where an unknown value leaves a rule undecided."""
-    killer = np.full(shape, -1, dtype=np.int64)
-    unknown = np.zeros(shape, dtype=bool)
-    for index, rule in enumerate(rules):
-        truth = np.broadcast_to(rule.over(facts), shape)
-        killer = np.where((killer < 0) & (truth == 1.0), index, killer)
+    size = pool.row.size
+    more = {} if profile is None else of_profile(pool, profile)
+    killer = np.full(size, -1, dtype=np.int64)
+    unknown = np.zeros(size, dtype=bool)
+    for index, rule in reversed(list(enumerate(rules))):
+        truth = pool.truth(rule) if rule.names.isdisjoint(more) else np.broadcast_to(rule.over(With(more, pool)), (size,))
+        killer[truth == 1.0] = index
         unknown |= np.isnan(truth)
     return Sieved(rules=tuple(rules), killer=killer, unknown=unknown)
-
-
-def single(facts: Mapping[str, Any], shape: tuple[int, int], place: tuple[int, int]) -> Facts:
-    """Return the facts of one candidate as plain numbers."""
-    return {name: _at(np.asarray(values), shape, place) for name, values in facts.items()}
-
-
-def _at(values: Array, shape: tuple[int, int], place: tuple[int, int]) -> float:
-    """Return a value at a place of a grid that the values broadcast to."""
-    if values.ndim != len(shape):
-        return float(np.broadcast_to(values, shape)[place])
-    return float(values[place[0] if values.shape[0] > 1 else 0, place[1] if values.shape[1] > 1 else 0])

@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
-from engine.accelerator import DTYPE_BYTES, Accelerator, half_last_digit
+from engine.accelerator import Accelerator, half_last_digit
+from engine.machine import DTYPE_BYTES
 from engine.quantity import Quantity, Size
 from engine.units import factor
 

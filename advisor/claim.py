@@ -8,14 +8,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from engine.accelerator import Accelerator, Dtype
+from engine.accelerator import Accelerator
 from engine.catalog import Catalog
 from engine.documents import Document
 from engine.errors import ExpressionError, Fault, closest, listed
 from engine.expressions import check_names, parse
+from engine.machine import Dtype
 from engine.measurement import Runtime
-from engine.predict import COLUMNS
 from engine.quantity import Frequency, Identifier, Integral, Key, Model, PerClock, Power, Rate, Source, Text, Tuple, Units
+from engine.rows import COLUMNS
 
 from .facts import placeholders
 

@@ -5,10 +5,9 @@ Exit codes: 0 an answer, 1 nothing qualifies, 2 a faulty request or spec.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import typer
@@ -37,7 +36,7 @@ from .commands import (
     validate,
 )
 from .completion import split_equals
-from .options import FAULTY
+from .exits import UsageError, guarded
 
 WIDTH: Final = 100
 
@@ -86,57 +85,20 @@ _UsageError: Final[type[Any]] = next(kind for kind in typer.BadParameter.__mro__
 """The base of all errors in options and arguments; typer may bring its own copy of click."""
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def run(arguments: Sequence[str] | None) -> int:
+    """Run a command and return its exit code. Raises UsageError for arguments that it does not take, and errors of ours."""
+    split_equals(os.environ)
     try:
-        code = app(args=arguments, prog_name="advise", standalone_mode=False)
-        _flush()
+        return int(app(args=arguments, prog_name="advise", standalone_mode=False) or 0)
     except _UsageError as error:
-        return _report([error.format_message().replace("\n", " ")])
-    except (typer.Abort, KeyboardInterrupt):
-        return 130
-    except Exception as error:  # noqa: BLE001 - which errors are ours is asked where there is one
-        if isinstance(error, OSError):
-            _give_up_output()
-        return 0 if isinstance(error, BrokenPipeError) else _report(_faults(error))
-    return int(code or 0)
-
-
-def _flush() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
-
-
-def _faults(error: Exception) -> list[str]:
-    """Return the lines of an error of ours or of the system; any other is raised again."""
-    from engine.errors import RoofwiseError, SpecError  # noqa: PLC0415 - help and completion need no engine
-
-    if isinstance(error, SpecError):
-        return [str(fault) for fault in error.faults]
-    if isinstance(error, RoofwiseError):
-        return str(error).splitlines()
-    if isinstance(error, OSError):
-        return [f"{error.filename or 'standard output'}: {error.strerror or error}; nothing more was written"]
-    raise error
-
-
-def _give_up_output() -> None:
-    """Send what is still to be printed nowhere: at its end the interpreter would try again, and complain."""
-    with contextlib.suppress(AttributeError, OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _report(lines: Iterable[str]) -> int:
-    if sys.stderr is not None:  # print() would take standard output instead
-        with contextlib.suppress(OSError):
-            for line in lines:
-                print(f"error: {line}", file=sys.stderr)  # noqa: T201
-    return FAULTY
+        raise UsageError(error.format_message().replace("\n", " ")) from error
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command and exit with its code."""
-    split_equals(os.environ)
-    sys.exit(_run(arguments))
+    """Run a command and exit with its code."""
+    sys.exit(guarded(lambda: run(arguments)))
 
 
 if __name__ == "__main__":

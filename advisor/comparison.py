@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from engine.accelerator import DTYPE_BYTES, Accelerator
+from engine.accelerator import Accelerator
 from engine.catalog import Catalog
+from engine.machine import DTYPE_BYTES
 from engine.quantity import Quantity
 
 from .datasheet import USUAL, confidence, records

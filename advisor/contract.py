@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.catalog import Catalog
-from engine.predict import confidence, known, waterfall
-
-from .exclusion import Exclusion
-from .recommend import Advice, Choice
-from .report.findings import LeftOutPart, left_out
-from .rule import Rulebook
+from .report.findings import FindingPart
 
 Positive = Annotated[float, Field(ge=0)]
 
@@ -135,6 +128,16 @@ class RequestPart(_Part):
     allow_modelled: bool
 
 
+class LeftOutPart(_Part):
+    """A file of the user's that the answer does without. `ids` is what it would have defined, `instead` what stands in."""
+
+    file: str
+    kind: str
+    ids: list[str]
+    instead: dict[str, str]
+    faults: list[FindingPart]
+
+
 class AdvicePart(_Part):
     """The answer. Every chip of the catalogue is in exactly one of its four places.
 
@@ -151,104 +154,3 @@ class AdvicePart(_Part):
     left_out: list[LeftOutPart]
     sources: dict[str, dict[str, str]]
     not_modelled: list[str]
-
-
-def as_json(advice: Advice, catalog: Catalog, book: Rulebook) -> dict[str, Any]:
-    """Return an advice as the JSON contract has it, ready for json.dumps."""
-    best = advice.recommendation
-    missed = advice.nearest_miss
-    return {
-        "request": advice.request.as_json() | {"sizes": dict(advice.network.sizes), "profile": advice.profile.id},
-        "recommendation": None if best is None else recommendation(advice, best),
-        "nearest_miss": excluded(missed) if best is None and missed is not None else None,
-        "winners": {name: candidate(choice) for name, choice in advice.winners.items()},
-        "alternatives": [candidate(choice) | {"lost_on": lost} for choice, lost in advice.alternatives],
-        "excluded": [excluded(item) for item in advice.excluded],
-        "undetermined": [{"hardware": item.hardware, "missing": list(item.missing)} for item in advice.undetermined],
-        "left_out": [left_out(item) for item in (*catalog.left_out, *book.left_out)],
-        "sources": sources(advice, catalog, book),
-        "not_modelled": not_modelled(advice, catalog),
-    }
-
-
-def candidate(choice: Choice) -> dict[str, Any]:
-    """Return one candidate of the contract."""
-    facts = choice.facts
-    return {
-        "hardware": choice.chip.id,
-        "batch": int(facts["batch"]),
-        "dtype": choice.slot.dtype,
-        "devices": 1,
-        "latency_s": {
-            "lower_bound": facts["latency_lower_bound_s"],
-            "p10": facts["latency_p10_s"],
-            "estimate": facts["latency_estimate_s"],
-            "p90": facts["latency_p90_s"],
-        },
-        "throughput_per_s": facts["throughput_per_s"],
-        "energy_per_inference_j": known(facts["energy_per_inference_j"]),
-        "energy_lower_bound_j": known(facts["energy_lower_bound_j"]),
-        "power_w": known(facts["power_w"]),
-        "mfu": facts["mfu"],
-        "mfu_upper_bound": facts["mfu_upper_bound"],
-        "mbu": facts["mbu"],
-        "memory_bytes": facts["memory_bytes"],
-        "confidence": confidence(choice.chip, choice.machine.level),
-        "ours": not facts["user_spec"],
-    }
-
-
-def recommendation(advice: Advice, best: Choice) -> dict[str, Any]:
-    """Return the recommendation of the contract."""
-    steps = waterfall(best.grid.points, best.place)
-    return candidate(best) | {
-        "rationale": [dict(reason) for reason in advice.rationale],
-        "waterfall": [{"cause": cause, "share": share, "seconds": seconds} for cause, seconds, share in steps],
-        "batches": {
-            "knee": int(best.facts["knee_batch"]),
-            "largest_within_limits": int(best.facts["largest_batch"]),
-            "turns_compute_bound_at": known(best.facts["ridge_batch"]),
-        },
-    }
-
-
-def excluded(item: Exclusion) -> dict[str, Any]:
-    """Return one exclusion of the contract."""
-    need = item.would_need
-    return {
-        "hardware": item.hardware,
-        "rule": item.rule.id,
-        "because": item.because,
-        "would_need": None if need is None else dict(zip(("quantity", "value", "unit"), need, strict=True)),
-    }
-
-
-def sources(advice: Advice, catalog: Catalog, book: Rulebook) -> dict[str, dict[str, str]]:
-    """Return every document that the answer's figures are quoted from, by `spec/key`."""
-    chips = [advice.recommendation.chip.id] if advice.recommendation else []
-    chips += sorted({choice.chip.id for choice in advice.winners.values()} - set(chips))
-    found: dict[str, dict[str, str]] = {}
-    found |= _listed(advice.network.id, catalog.workloads[advice.network.id].sources)
-    for name in chips:
-        found |= _listed(name, catalog.accelerators[name].sources)
-        for calibration in catalog.constants[name].used(advice.request.runtime):
-            found |= _listed(calibration, catalog.calibrations[calibration].sources)
-    fired = {reason["rule"] for reason in advice.rationale}
-    return found | _listed("rules", {rule: book.sources[rule] for rule in sorted(fired)})
-
-
-def _listed(owner: str, documents: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    return {f"{owner}/{key}": document.model_dump(exclude_none=True) for key, document in documents.items()}
-
-
-def not_modelled(advice: Advice, catalog: Catalog) -> list[str]:
-    """Return what the answer leaves out, by name."""
-    return [*GENERAL, *catalog.workloads[advice.network.id].not_modelled]
-
-
-GENERAL: Iterable[str] = (
-    "queueing and load (latency is that of one pass on an idle device)",
-    "host copies, pre- and post-processing",
-    "sparsity and the accuracy of narrow formats",
-    "more than one device",
-)

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from engine.accelerator import DTYPE_BYTES, Accelerator, half_last_digit
+from engine.accelerator import Accelerator, half_last_digit
 from engine.calibration import Calibration, Interval, Resolved, resolve
 from engine.catalog import Catalog
+from engine.machine import DTYPE_BYTES
 from engine.quantity import Model, Quantity
 from engine.units import factor, render, significant
 

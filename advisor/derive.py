@@ -13,9 +13,8 @@ from engine import _compiled, symbols
 from engine.catalog import Catalog
 from engine.closed_form import ClosedForm
 from engine.compiled import Breakdown, Estimate, breakdown, estimate, kernels_on
-from engine.cost import Cost
+from engine.cost import Cost, seconds_per_sample
 from engine.errors import DomainError
-from engine.library import seconds_per_sample
 from engine.machine import GRAPH, Machine
 from engine.network import Network
 from engine.solve import RoofCurve, roof_curve

@@ -25,7 +25,8 @@ from .reference import reference_text
 from .report.layout import markdown_table
 from .report.text import report
 from .requirements import Requirements
-from .rule import FAMILIES, Profile, Rule, Rulebook, load_rulebook
+from .rule import load_rulebook
+from .rulebook import FAMILIES, Profile, Rule, Rulebook
 from .vocabulary import vocabulary_text
 
 INTRODUCTION: Final = """# Rules, profiles, checks and facts
@@ -82,11 +83,11 @@ def code(text: str | None) -> str:
     return f"`{text}`" if text else ""
 
 
-def rule_row(rule: Rule, source: Source) -> tuple[str, ...]:
+def rule_row(rule: Rule, source: Mapping[str, str]) -> tuple[str, ...]:
     """Return the cells of one rule."""
     verdict = rule.verdict if rule.scope == "candidate" else f"{rule.verdict}, {rule.scope}"
     need = (rule.would_need or "").replace("_", " ")
-    return rule.id, verdict, rule.title, code(rule.when), rule.because, cited(source), need
+    return rule.id, verdict, rule.title, code(rule.when), rule.because, cited(Source.model_validate(source)), need
 
 
 def cited(source: Source) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import _compiled as forms
-from engine.catalog import Catalog
 from engine.expressions import parse
 
-from .candidate import Facts, Grid, Sieved, Slot, single, with_profile
-from .gaps import deciding
-from .rule import Profile, Rule
+from .candidate import Facts, Index, Pool, Sieved, Slot, Some, profile_facts, with_profile
+from .rulebook import Profile, Rule
+from .stock import Card
 
 Need = tuple[str, float, str]
 """What would change a verdict: quantity, value, unit."""
@@ -43,44 +42,19 @@ class Undetermined:
     missing: tuple[str, ...]
 
 
-def rows_by_chip(grid: Grid) -> Iterator[list[int]]:
-    """Yield the rows of each chip of a grid."""
-    rows: dict[str, list[int]] = {}
-    for index, slot in enumerate(grid.slots):
-        rows.setdefault(slot.chip.id, []).append(index)
-    yield from rows.values()
-
-
-def dead_chips(grid: Grid, verdict: Sieved) -> Iterator[list[int]]:
-    """Return the rows of the chips whose every candidate is excluded."""
-    return (rows for rows in rows_by_chip(grid) if (verdict.killer[rows] >= 0).all())
-
-
-def open_chips(grid: Grid, verdict: Sieved) -> Iterator[list[int]]:
-    """Yield the rows of the chips of which no candidate qualifies, but some are not excluded either."""
-    for rows in rows_by_chip(grid):
-        if not verdict.alive[rows].any() and (verdict.killer[rows] < 0).any():
-            yield rows
-
-
-def qualifying(grid: Grid, verdict: Sieved) -> set[str]:
-    """Return the ids of the chips with a candidate that meets everything."""
-    return {grid.slots[rows[0]].chip.id for rows in rows_by_chip(grid) if verdict.alive[rows].any()}
-
-
-def exclusion(grid: Grid, verdict: Sieved, rows: list[int], profile: Profile) -> Exclusion:
+def exclusion(pool: Pool, verdict: Sieved, places: Index, profile: Profile) -> Exclusion:
     """Return the rule that removed a chip's last candidates, told on the candidate that came nearest.
 
     Where an unknown value leaves another rule undecided, nothing is known that would be enough.
     """
-    decisive = int(verdict.killer[rows].max())
+    decisive = int(verdict.killer[places].max())
     rule = verdict.rules[decisive]
-    last = [(row, int(column)) for row in rows for column in np.flatnonzero(verdict.killer[row] == decisive)]
-    facts = with_profile(grid.facts, profile)
-    shortfall = _shortfall(rule, facts, grid.batch.shape)
-    nearest = min(last, key=lambda place: shortfall[place])
-    one = single(facts, grid.batch.shape, nearest) | texts(grid.slots[nearest[0]], profile)
-    decided = not verdict.unknown[nearest]
+    last = places[verdict.killer[places] == decisive]
+    shortfall = _shortfall(rule, with_profile(Some(pool, last), profile), last.size)
+    nearest = int(np.argmin(shortfall))
+    place = int(last[nearest])
+    one = pool.at(place) | profile_facts(pool, place, profile) | texts(pool.slots[pool.row[place]], profile)
+    decided = not verdict.unknown[place]
     need = _NEEDS[rule.would_need](one) if rule.would_need and decided else None
     if need is not None and math.isnan(need[1]):
         need = None
@@ -95,10 +69,10 @@ def exclusion(grid: Grid, verdict: Sieved, rows: list[int], profile: Profile) ->
     )
 
 
-def _shortfall(rule: Rule, facts: Mapping[str, Any], shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+def _shortfall(rule: Rule, facts: Mapping[str, Any], size: int) -> npt.NDArray[np.float64]:
     """Return by what factor every candidate misses; infinite where the rule names none or its value is unknown."""
     factors = parse(rule.shortfall).over(facts) if rule.shortfall else np.nan
-    return np.broadcast_to(np.where(np.isnan(factors), np.inf, factors), shape)
+    return np.broadcast_to(np.where(np.isnan(factors), np.inf, factors), (size,))
 
 
 def texts(slot: Slot, profile: Profile) -> Facts:
@@ -145,9 +119,6 @@ _NEEDS: Final[dict[str, Callable[[Facts], Need]]] = {
 }
 
 
-def undetermined(grid: Grid, rows: list[int], catalog: Catalog) -> Undetermined:
-    """Return a chip about which nothing can be concluded."""
-    chip = grid.slots[rows[0]].chip
-    unmodelled = all(grid.slots[row].machine is None for row in rows)
-    lacking = deciding(chip, catalog.constants.get(chip.id)) or (("a calibration of the runtime",) if unmodelled else ())
-    return Undetermined(hardware=chip.id, missing=lacking)
+def undetermined(chip: Card, *, modelled: bool) -> Undetermined:
+    """Return a chip about which nothing can be concluded; `modelled` says whether it has a machine at all."""
+    return Undetermined(hardware=chip.id, missing=chip.missing or (() if modelled else ("a calibration of the runtime",)))

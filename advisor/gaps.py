@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.accelerator import DTYPE_BYTES, Accelerator
+from engine.accelerator import Accelerator
 from engine.calibration import Form, Resolved
+from engine.machine import DTYPE_BYTES
 
 ESTIMATES: Final = (
     "latency_p10_s",

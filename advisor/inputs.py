@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from engine.accelerator import Dtype, Kind
-from engine.catalog import Catalog
 from engine.errors import RoofwiseError, closest
-from engine.machine import GRAPH
-from engine.network import choose_sizes
+from engine.machine import GRAPH, Dtype, Kind
+from engine.sizes import choose_sizes
 from engine.units import parse
 
 from .requirements import Requirements
-from .rule import Rulebook
+from .rulebook import Rulebook
+from .stock import Stock, stock_of
+
+if TYPE_CHECKING:
+    from engine.catalog import Catalog
 
 ENVIRONMENT: Final = "ROOFWISE_SPECS"
 LARGEST_TYPED: Final = 10**9
@@ -202,9 +204,9 @@ def sizes(pairs: Sequence[str], seq_len: str | None) -> dict[str, int]:
     return found
 
 
-def requirements(options: Mapping[str, Any], catalog: Catalog, book: Rulebook) -> Requirements:
+def requirements(options: Mapping[str, Any], specs: Catalog | Stock, book: Rulebook) -> Requirements:
     """Return the request of typed options. Raises RequestError with a line for each fault."""
-    faults = Faults()
+    stock, faults = stock_of(specs), Faults()
     limits = {
         name: faults.take(f"--{option}", partial(parse, options[option], dimension), None)
         for name, option, dimension in (
@@ -217,15 +219,16 @@ def requirements(options: Mapping[str, Any], catalog: Catalog, book: Rulebook) -
         if options.get(option) is not None
     }
     model = options["model"]
-    workload = faults.take("--model", lambda: catalog.workloads[model], None)
-    batch = options.get("batch")
+    workload = faults.take("--model", lambda: stock.model(model), None)
+    batch, asked = options.get("batch"), options.get("runtime") or GRAPH
+    chips = split(options.get("hardware"))
     request: dict[str, Any] = {
         "batch": None if batch is None else faults.take("--batch", lambda: _whole(batch, 1), None),
         "dtypes": faults.take("--dtype", lambda: dtypes(options.get("dtype")), ()),
-        "hardware": faults.take("--hardware", lambda: hardware(options.get("hardware"), catalog), ()),
+        "hardware": faults.take("--hardware", lambda: tuple(stock.card(part).id for part in chips), ()),
         "kinds": faults.take("--kind", lambda: kinds(options.get("kind")), ()),
         "sizes": faults.take("--size", lambda: sizes(options.get("size") or (), options.get("seq_len")), {}),
-        "runtime": faults.take("--runtime", lambda: runtime(options.get("runtime"), catalog), GRAPH),
+        "runtime": faults.take("--runtime", lambda: names([asked], stock.runtimes, "runtime")[0], GRAPH),
         "profile": faults.take("--profile", lambda: book.profile(options.get("profile") or "balanced").id, "balanced"),
     }
     if workload is not None:

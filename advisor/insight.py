@@ -12,16 +12,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.accelerator import DTYPE_BYTES, Accelerator
+from engine.accelerator import Accelerator
 from engine.assembly import machine
 from engine.catalog import Catalog
 from engine.compiled import CAUSES, Estimate, estimate
 from engine.errors import DomainError
-from engine.machine import GRAPH, Machine
+from engine.machine import DTYPE_BYTES, GRAPH, Machine
 from engine.network import Network, build
 from engine.solve import RoofCurve, roof_curve
 
-from .candidate import LOOKED_AT, knee_batch
+from .candidate import EVERY, knee_batch
 from .claim import Variant, as_studied
 from .sweep import own_sizes
 
@@ -195,7 +195,7 @@ def _default(chip: Accelerator) -> str:
 
 def _pair(network: Network, hardware: str, chip: Accelerator, on: Machine, batches: Sequence[int]) -> Pair:
     points = estimate(network, [on], np.array(batches, dtype=float))
-    wide = estimate(network, [on], LOOKED_AT)
+    wide = estimate(network, [on], EVERY, ladder=False)
     return Pair(network=network, hardware=hardware, chip=chip, machine=on, points=points, wide=wide)
 
 

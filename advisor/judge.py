@@ -11,15 +11,16 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from engine.accelerator import DTYPE_BYTES, Accelerator
+from engine.accelerator import Accelerator
 from engine.assembly import machine
 from engine.catalog import Catalog
 from engine.compiled import estimate
 from engine.errors import RoofwiseError, unknown
 from engine.expressions import parse
-from engine.machine import Machine
-from engine.network import Network, build, choose_sizes
+from engine.machine import DTYPE_BYTES, Machine
+from engine.network import Network, build
 from engine.quantity import Quantity
+from engine.sizes import choose_sizes
 from engine.units import factor, render, significant
 
 from .claim import FIGURES, UNITS_OF, Claim, ClaimFile, Fact, Series, as_studied

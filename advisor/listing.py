@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, get_args
 
-from engine.accelerator import Accelerator, Dtype, Kind
+from engine.accelerator import Accelerator
 from engine.calibration import Calibration
 from engine.catalog import Catalog
 from engine.errors import unknown
+from engine.machine import Dtype, Kind
 from engine.measurement import Measurement
 from engine.quantity import Quantity
 from engine.workload import Workload
@@ -18,7 +19,7 @@ from .check import Check, Checkbook
 from .datasheet import applies_to, usual_dtype
 from .model_table import listed as listed_model
 from .report.columns import ALWAYS, Column
-from .rule import Profile, Rule, Rulebook
+from .rulebook import Profile, Rule, Rulebook
 
 Rows = list[dict[str, Any]]
 SHELVES: Final = ("hardware", "workloads", "rules", "checks", "profiles", "calibrations", "measurements")

@@ -16,8 +16,9 @@ from engine.workload import Workload
 from . import inputs
 from .check import load_checks
 from .claim import ClaimFile
-from .report.findings import told
-from .rule import Rulebook, load_rulebook
+from .report.leftout import told
+from .rule import load_rulebook
+from .rulebook import Rulebook
 from .validation import validate_file
 
 

@@ -9,11 +9,6 @@ import typer
 
 from .completion import DTYPES, RUNTIMES, files, ids, one, several
 
-NOTHING_QUALIFIES: Final = 1
-"""Exit code of a request that nothing meets."""
-FAULTY: Final = 2
-"""Exit code of a faulty request or spec."""
-
 MODEL_HELP: Final = "Workload: an id of `advise list workloads`, or the .json file of one, as `advise import` writes it."
 Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP, metavar="ID|FILE", autocompletion=one(ids("workloads")))]
 Hardware = Annotated[

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO
-
-import typer
 
 from .facts import shown
 from .inputs import RequestError
@@ -30,6 +26,9 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return flat rows as CSV with a heading; a list becomes words, an object NAME=VALUE."""
     if not rows:
         return ""
+    import csv  # noqa: PLC0415 - on the way to an answer there is none
+    import io  # noqa: PLC0415
+
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -122,14 +121,21 @@ def paint(out: Path | None) -> Paint:
     """Return how to colour a text: not at all in a file, in a pipe, or with NO_COLOR."""
     if out is not None or not terminal().isatty() or os.environ.get("NO_COLOR"):
         return plain
-    return lambda text, style: typer.style(text, **_STYLES[style])
+    from typer import style as styled  # noqa: PLC0415 - only a terminal has colours
+
+    return lambda text, style: styled(text, **_STYLES[style])
 
 
 def progress() -> Callable[[str], None]:
     """Return what tells of each step on one line of the terminal that the next overwrites; nothing where it is no terminal."""
     if not sys.stderr.isatty():
         return lambda _: None
-    return lambda text: typer.echo(f"\r\x1b[K{text[: width() - 1]}", err=True, nl=False)
+
+    def line(text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{text[: width() - 1]}")
+        sys.stderr.flush()
+
+    return line
 
 
 def write(text: str, out: Path | None) -> None:

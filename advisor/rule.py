@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from engine.catalog import OURS, Reading, data_root, load_document
 from engine.documents import Document
-from engine.errors import ExpressionError, Fault, closest, unknown
+from engine.errors import ExpressionError, Fault, closest
 from engine.expressions import check_names, parse
 from engine.folders import Layer, LeftOut, our_layer, user_layer
 from engine.quantity import Identifier, Key, Model, RuleId, Source, Text, Tuple
 
-from .facts import AFTER_EXCLUSION, AFTER_RANKING, NUMBERS, TEXTS, fill, placeholders
+from . import rulebook
+from .facts import AFTER_EXCLUSION, AFTER_RANKING, NUMBERS, TEXTS, placeholders
+from .rulebook import FAMILIES, Rulebook
 
 Family = Literal["feasibility", "latency", "efficiency", "energy", "trust"]
 Verdict = Literal["exclude", "prefer", "warn", "advise"]
@@ -30,7 +31,6 @@ Need = Literal[
     "power_limit",
     "memory_limit",
 ]
-FAMILIES: Final = ("feasibility", "latency", "efficiency", "energy", "trust")
 
 
 class Examples(Model):
@@ -63,18 +63,13 @@ class Rule(Model):
     """the key of its document in `sources`"""
     examples: Examples
 
-    def fires(self, facts: Mapping[str, Any]) -> bool | None:
-        """Return whether the rule fires on plain facts, or None when an unknown fact decides."""
-        truth = parse(self.when)(facts)
-        return None if truth is None else bool(truth)
-
-    def over(self, facts: Mapping[str, Any]) -> Any:
-        """Return 1.0, 0.0 or NaN for unknown, for arrays of facts."""
-        return parse(self.when).over(facts)
-
-    def message(self, facts: Mapping[str, Any]) -> str:
-        """Return why the rule fires, with its numbers."""
-        return fill(self.because, facts)
+    def plain(self) -> rulebook.Rule:
+        """Return the rule as answers ask it."""
+        return rulebook.Rule(
+            id=self.id, title=self.title, verdict=self.verdict, scope=self.scope, when=self.when, because=self.because,
+            shortfall=self.shortfall, would_need=self.would_need, source=self.source, fires_on=self.examples.fires,
+            silent_on=self.examples.silent,
+        )  # fmt: skip
 
 
 class RuleFile(Model):
@@ -117,47 +112,12 @@ class Profile(Model):
     source: Key
     """the key of its document in `sources`"""
 
-    def score(self, facts: Mapping[str, Any]) -> Any:
-        """Return the objective over arrays of facts; more is better."""
-        return parse(self.maximize).over(facts) if self.maximize else -parse(self.minimize or "0").over(facts)
-
-    def admits(self, facts: Mapping[str, Any]) -> Any:
-        """Return 1.0, 0.0 or NaN for unknown: whether chips meet every constraint."""
-        truths = [np.asarray(parse(constraint).over(facts)) for constraint in self.constraints]
-        return np.min(np.broadcast_arrays(*truths), axis=0) if truths else np.ones(())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rulebook:
-    """All rules in the order in which they are asked, family and source of each by its id, and all profiles by id.
-
-    `left_out` are the user's files that are missing for their faults, `warnings` the findings that leave a file valid.
-    """
-
-    rules: tuple[Rule, ...]
-    family: Mapping[str, str]
-    sources: Mapping[str, Source]
-    profiles: Mapping[str, Profile]
-    left_out: tuple[LeftOut, ...] = ()
-    warnings: tuple[Fault, ...] = ()
-
-    def of(self, *verdicts: Verdict, scope: str = "candidate") -> tuple[Rule, ...]:
-        """Return the rules with a verdict and a scope, in order."""
-        return tuple(rule for rule in self.rules if rule.verdict in verdicts and rule.scope == scope)
-
-    def __getitem__(self, name: str) -> Rule:
-        """Return the rule of an id. Raises UnknownNameError."""
-        found = next((rule for rule in self.rules if rule.id == name.upper()), None)
-        if found is None:
-            raise unknown("rule", name, [rule.id for rule in self.rules])
-        return found
-
-    def profile(self, name: str) -> Profile:
-        """Return the profile of an id or of the word for its objective. Raises UnknownNameError."""
-        words = {profile.objective: profile.id for profile in self.profiles.values()}
-        if (key := words.get(name, name)) not in self.profiles:
-            raise unknown("profile", name, [*self.profiles, *words])
-        return self.profiles[key]
+    def plain(self) -> rulebook.Profile:
+        """Return the profile as answers ask it."""
+        return rulebook.Profile(
+            id=self.id, name=self.name, objective=self.objective, maximize=self.maximize, minimize=self.minimize,
+            constraints=self.constraints, because=self.because, batches=self.batches, in_matrix=self.in_matrix,
+        )  # fmt: skip
 
 
 def check_rules(document: Document, model: Model | None) -> Iterator[Fault]:
@@ -226,7 +186,7 @@ def _check_examples(document: Document, path: tuple[str | int, ...], rule: Rule)
     for name, wanted in (("fires", True), ("silent", False)):
         facts: Mapping[str, float] = getattr(rule.examples, name)
         try:
-            truth = rule.fires(facts)
+            truth = rule.plain().fires(facts)
         except ExpressionError as error:
             yield document.fault((*path, "examples", name), str(error), "a value for every fact of `when`", rule="S212")
             continue
@@ -252,10 +212,11 @@ def load_rulebook(extra: Sequence[Path] = (), *, strict: bool = True) -> Ruleboo
     where = {("rule", name): file for name, (file, _, _) in owners.items()}
     where |= {("profile", profile.id): file for file, profile in profiles}
     return Rulebook(
-        rules=tuple(rule for _, _, rule in ordered),
+        rules=tuple(rule.plain() for _, _, rule in ordered),
         family={rule.id: family for _, family, rule in ordered},
-        sources={rule.id: spec.sources[rule.source] for _, spec in files for rule in spec.rules},
-        profiles=dict(sorted({profile.id: profile for _, profile in profiles}.items())),
+        sources={rule.id: as_document(spec.sources[rule.source]) for _, spec in files for rule in spec.rules},
+        profiles=dict(sorted({profile.id: profile.plain() for _, profile in profiles}.items())),
+        specs={rule.id: rule for _, _, rule in ordered} | {profile.id: profile for _, profile in profiles},
         left_out=tuple(_with_stand_ins(item, where) for item in reading.left_out),
         warnings=tuple(reading.warnings),
     )
@@ -287,10 +248,7 @@ def _with_stand_ins(item: LeftOut, where: Mapping[tuple[str, str], str]) -> Left
     return replace(item, instead={name: where[item.kind, name] for name in item.ids if (item.kind, name) in where})
 
 
-def messages(rules: Iterable[Rule], facts: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return id, verdict and reason of every rule that fires on plain facts."""
-    return [
-        {"rule": rule.id, "verdict": rule.verdict, "because": rule.message(facts)}
-        for rule in rules
-        if rule.fires(facts) is True
-    ]
+def as_document(source: Source) -> dict[str, str]:
+    """Return a source as plain texts."""
+    found: dict[str, str] = source.model_dump(exclude_none=True, mode="json")
+    return found

@@ -10,17 +10,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.accelerator import DTYPE_BYTES
 from engine.catalog import Catalog
 from engine.compiled import estimate
 from engine.errors import DomainError
-from engine.machine import GRAPH, Machine
+from engine.machine import DTYPE_BYTES, GRAPH, Machine
 from engine.network import Network, build
-from engine.predict import row
+from engine.rows import row
 from engine.solve import roof_curve
 from engine.workload import Workload
 
-from .candidate import LOOKED_AT, knee_batch
+from .candidate import EVERY, knee_batch
 from .inputs import RequestError
 
 MOST_POINTS: Final = 1_000_000
@@ -106,7 +105,7 @@ def _points(network: Network, machine: Machine, asked: Sweep, catalog: Catalog, 
 
 def _knee(network: Network, machine: Machine) -> int | None:
     """Return the knee of the estimate, as the recommendation has it; None where nothing fits or nothing is known."""
-    points = estimate(network, [machine], LOOKED_AT)
+    points = estimate(network, [machine], EVERY, ladder=False)
     fits = ~(points.memory_bytes > machine.capacity)
     knee = float(knee_batch(points.batch, np.where(fits, points.throughput_per_s, np.nan))[0, 0])
     return int(knee) if math.isfinite(knee) else None

@@ -29,7 +29,7 @@ from advisor.lab.boxes import read_probe, write_probe
 from advisor.lab.networks import unmeasured
 from engine.catalog import Catalog, load
 from engine.measurement import Measurement
-from engine.predict import predict
+from engine.rows import predict
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"

@@ -1,6 +1,5 @@
 """The closed forms as numpy code, printed by `python -m engine.codegen`; edit the symbols instead."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -288,47 +287,44 @@ def quantize_s(*, bandwidth: Any, channels: Any, operand_bytes: Any, quantize_sh
     return channels*rows*(operand_bytes + source_bytes)/(bandwidth*quantize_share)
 
 
-def tile_option_s_staged(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Callable[..., Any]:
-    """The function of groups, rows alone: The same before the clock drops, which is the same for all tile shapes and splits. [s]"""
+def tile_option_s_early(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> tuple[Any, ...]:
+    """What does not change with groups and rows, for `tile_option_s_late`."""
     y0 = np.where((split > 1.0), 1.0, 0.0)
     y1 = 1.0/(bandwidth*cache_ratio)
     y2 = tile_columns*tile_rows
     y3 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)
     y4 = result_bytes*tile_drain*units*y1*y2 + wave_fill + np.maximum(128.0*y2*y3/(peak*sustained), 64.0*y3*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))
-    z0 = split_cost*y0
-    z1 = 4.0*columns*split*y0*y1
-    z2 = wave_sharing*y4
-    z3 = split*np.ceil(columns/tile_columns)
-    z4 = y4*(1.0 - wave_sharing)
-
-    def tile_option_s(*, groups: Any, rows: Any) -> Any:
-        x0 = groups*z3*np.ceil(rows/tile_rows)/units
-        return groups*rows*z1 + z0 + z2*np.maximum(1.0, x0) + z4*np.ceil(x0)
-
-    return tile_option_s
+    return (split_cost*y0, 4.0*columns*split*y0*y1, wave_sharing*y4, split*np.ceil(columns/tile_columns), units, tile_rows, y4*(1.0 - wave_sharing),)
 
 
-def whole_tile_s_staged(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Callable[..., Any]:
-    """The function of groups, rows alone: The same where the contraction is not split. [s]"""
+def tile_option_s_late(early: tuple[Any, ...], *, groups: Any, rows: Any) -> Any:
+    """The same before the clock drops, which is the same for all tile shapes and splits. [s]"""
+    z0, z1, z2, z3, z4, z5, z6, = early
+    x0 = groups*z3*np.ceil(rows/z5)/z4
+    return groups*rows*z1 + z0 + z2*np.maximum(1.0, x0) + z6*np.ceil(x0)
+
+
+def whole_tile_s_early(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> tuple[Any, ...]:
+    """What does not change with groups and rows, for `whole_tile_s_late`."""
     y0 = tile_columns*tile_rows
     y1 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment))
     y2 = wave_fill + np.maximum(128.0*y0*y1/(peak*sustained), 64.0*y1*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*y0/(bandwidth*cache_ratio)
-    z0 = wave_sharing*y2
-    z1 = np.ceil(columns/tile_columns)
-    z2 = y2*(1.0 - wave_sharing)
-
-    def whole_tile_s(*, groups: Any, rows: Any) -> Any:
-        x0 = groups*z1*np.ceil(rows/tile_rows)/units
-        return z0*np.maximum(1.0, x0) + z2*np.ceil(x0)
-
-    return whole_tile_s
+    return (wave_sharing*y2, np.ceil(columns/tile_columns), units, tile_rows, y2*(1.0 - wave_sharing),)
 
 
-def derated_staged(*, channels: Any, columns: Any, derating: Any, peak: Any, taps: Any) -> Callable[..., Any]:
-    """The function of groups, rows alone: What a long product takes longer, since the clock drops under it. [1]"""
-    z0 = 2000.0*channels*columns*taps/peak
+def whole_tile_s_late(early: tuple[Any, ...], *, groups: Any, rows: Any) -> Any:
+    """The same where the contraction is not split. [s]"""
+    z0, z1, z2, z3, z4, = early
+    x0 = groups*z1*np.ceil(rows/z3)/z2
+    return z0*np.maximum(1.0, x0) + z4*np.ceil(x0)
 
-    def derated(*, groups: Any, rows: Any) -> Any:
-        return derating*np.minimum(1.0, groups*rows*z0) + 1.0
 
-    return derated
+def derated_early(*, channels: Any, columns: Any, derating: Any, peak: Any, taps: Any) -> tuple[Any, ...]:
+    """What does not change with groups and rows, for `derated_late`."""
+    return (derating, 2000.0*channels*columns*taps/peak,)
+
+
+def derated_late(early: tuple[Any, ...], *, groups: Any, rows: Any) -> Any:
+    """What a long product takes longer, since the clock drops under it. [1]"""
+    z0, z1, = early
+    return z0*np.minimum(1.0, groups*rows*z1) + 1.0

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from .machine import DTYPE_BYTES, Dtype, Kind
 from .quantity import (
     Bandwidth,
     ByteEnergy,
@@ -34,16 +35,6 @@ from .quantity import (
     Year,
 )
 from .units import factor
-
-Dtype = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp4", "int4"]
-"""Number formats of operands; the accumulator is not part of the name."""
-
-DTYPE_BYTES: dict[str, float] = {
-    "fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1, "fp4": 0.5, "int4": 0.5,
-}  # fmt: skip
-"""Bytes of one stored element. tf32 is a way to multiply 32-bit elements."""
-
-Kind = Literal["gpu", "tpu", "npu", "cpu", "dataflow", "edge"]
 
 
 class Memory(Model):

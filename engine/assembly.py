@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _compiled as forms
-from .accelerator import DTYPE_BYTES, Accelerator
+from .accelerator import Accelerator
 from .calibration import (
     ELEMENT_CLASSES,
     WORK_CLASSES,
@@ -20,7 +20,7 @@ from .calibration import (
     TileSet,
 )
 from .errors import unknown
-from .machine import GRAPH, Machine, Rates, Tiles
+from .machine import DTYPE_BYTES, GRAPH, Machine, Rates, Tiles
 
 
 def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = GRAPH) -> Machine:

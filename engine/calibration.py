@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from .accelerator import Accelerator, Dtype, Kind
-from .machine import GRAPH
+from .accelerator import Accelerator
+from .machine import GRAPH, Dtype, Kind
 from .quantity import (
     Bandwidth,
     ByteEnergy,

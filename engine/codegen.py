@@ -36,7 +36,6 @@ STAGED: Final[dict[str, tuple[str, ...]]] = {
 
 _HEADER: Final = '''"""The closed forms as numpy code, printed by `python -m engine.codegen`; edit the symbols instead."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -108,27 +107,27 @@ def function_text(form: ClosedForm) -> str:
 
 
 def staged_text(form: ClosedForm, late: Sequence[str]) -> str:
-    """Return a form as the text of a function of all symbols but the late ones, which returns the function of those."""
+    """Return a form as the text of two functions: what is free of the late symbols, and the form of that and of those."""
     printer = _NumpyPrinter({"fully_qualified_modules": False})
     counted = frozenset(rounded.args[0] for rounded in form.expression.atoms(sp.ceiling, sp.floor))
     stages = _Stages(tuple(symbol for symbol in form.symbols if symbol.name in late), counted)
     rest = stages.rest(form.expression)
-    early = sorted({str(s.name) for part in stages.parts for s in part.free_symbols} | stages.kept)
+    early = sorted({str(symbol.name) for part in stages.parts for symbol in part.free_symbols})
     shared, parts = sp.cse(list(stages.parts), symbols=sp.numbered_symbols("y"), order="canonical")
-    named = [(str(symbol), part) for symbol, part in zip(stages.parts.values(), parts, strict=True)]
-    lines = [f"    {name} = {printer.doprint(value)}" for name, value in [*shared, *named]]
     inner, (result,) = sp.cse(rest, order="canonical")
     return "\n".join(
         [
-            f"def {form.name}_staged(*, {', '.join(f'{name}: Any' for name in early)}) -> Callable[..., Any]:",
-            f'    """The function of {", ".join(late)} alone: {form.doc} [{form.unit}]"""',
-            *lines,
+            f"def {form.name}_early(*, {', '.join(f'{name}: Any' for name in early)}) -> tuple[Any, ...]:",
+            f'    """What does not change with {" and ".join(late)}, for `{form.name}_late`."""',
+            *(f"    {name} = {printer.doprint(value)}" for name, value in shared),
+            f"    return ({', '.join(printer.doprint(part) for part in parts)},)",
             "",
-            f"    def {form.name}(*, {', '.join(f'{name}: Any' for name in late)}) -> Any:",
-            *(f"        {name} = {printer.doprint(value)}" for name, value in inner),
-            f"        return {printer.doprint(result)}",
             "",
-            f"    return {form.name}",
+            f"def {form.name}_late(early: tuple[Any, ...], *, {', '.join(f'{name}: Any' for name in late)}) -> Any:",
+            f'    """{form.doc} [{form.unit}]"""',
+            f"    {', '.join(str(name) for name in stages.parts.values())}, = early",
+            *(f"    {name} = {printer.doprint(value)}" for name, value in inner),
+            f"    return {printer.doprint(result)}",
         ]
     )
 
@@ -144,7 +143,6 @@ class _Stages:
     late: tuple[sp.Symbol, ...]
     counted: frozenset[sp.Expr]
     parts: dict[sp.Expr, sp.Symbol] = field(default_factory=dict)
-    kept: set[str] = field(default_factory=set)
 
     def rest(self, expression: sp.Expr, *, exact: bool = False) -> sp.Expr:
         """Return the expression with names for the parts that were taken out; `exact` where it is counted in wholes."""
@@ -170,9 +168,6 @@ class _Stages:
 
     def _named(self, part: sp.Expr) -> sp.Expr:
         if part.is_Number:
-            return part
-        if part.is_Symbol:
-            self.kept.add(str(part.name))
             return part
         return self.parts.setdefault(part, sp.Symbol(f"z{len(self.parts)}", real=True))
 

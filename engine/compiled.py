@@ -6,18 +6,17 @@ publishes, or what follows from one; it is never taken for 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _compiled as forms
-from .cost import Cost
-from .library import seconds_per_sample
+from .cost import Cost, seconds_per_sample
 from .machine import Machine, Rates, Tiles
 from .totals import Totals
 
@@ -25,6 +24,8 @@ Array = npt.NDArray[np.float64]
 
 PIECE: Final = 1 << 13
 """So many numbers at a time are faster than more, since they and what comes of them stay in a core's cache."""
+PREPARED: Final = 1 << 17
+"""So many numbers, at most, are worked out for the machines of a part before its batches are looked at."""
 CAUSES: Final = (
     "arithmetic",
     "bandwidth",
@@ -74,14 +75,21 @@ class Table:
 def columns_of(records: Sequence[Any]) -> dict[str, Array]:
     """Return the numbers of records of one class by field: arrays of shape (records,)."""
     kind: Any = type(records[0])
-    names = _numbers(kind)
+    names = number_names(kind)
     values = np.array(list(map(attrgetter(*names), records)), dtype=float)
     return dict(zip(names, np.ascontiguousarray(values.T), strict=True))
 
 
+def numbers_of(record: Any) -> tuple[float, ...]:
+    """Return the numbers of a record, in the order of its fields."""
+    found: tuple[float, ...] = attrgetter(*number_names(cast("Hashable", type(record))))(record)
+    return found
+
+
 @cache
-def _numbers(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.type in ("float", "int", "bool"))
+def number_names(kind: Hashable) -> tuple[str, ...]:
+    """Return the fields of a class of records that are numbers."""
+    return tuple(field.name for field in fields(cast("Any", kind)) if field.type in ("float", "int", "bool"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,29 +139,69 @@ def estimate(network: Totals, machines: Sequence[Machine], batches: npt.ArrayLik
     """
     given = np.atleast_1d(np.asarray(batches, dtype=float))
     grid = np.broadcast_to(given, (len(machines), given.shape[-1]))
-    rows: dict[str, Array] = {name: np.full(grid.shape, np.nan) for name in (*FIGURES, *(CAUSES if ladder else ()))}
-    forms_of = [form_of(machine) for machine in machines]
-    for form in dict.fromkeys(forms_of):
-        chosen = [index for index, other in enumerate(forms_of) if other == form]
-        table = Table(columns_of([machines[index] for index in chosen]), (-1, 1))
-        first, same = _different(table, None if given.ndim == 1 else grid[chosen])
-        own = given if given.ndim == 1 else grid[chosen][first]
-        for name, values in evaluate(network, form, table.take(first), own, ladder=ladder).items():
-            rows[name][chosen] = values[same]
+    rows = Lineup(network, machines).at(np.arange(len(machines)), given if given.ndim == 1 else grid, ladder=ladder)
     causes = {cause: rows.pop(cause) for cause in CAUSES} if ladder else {}
     return Estimate(batch=grid, ladder_s=causes, **rows)
 
 
-def _different(machines: Table, grid: Array | None) -> tuple[list[int], list[int]]:
-    """Return the machines that differ in a number or a batch, and for each machine which of them it equals.
+class Lineup:
+    """A network on machines of any forms, made ready to be evaluated again and again. Equal machines are one.
 
-    Formats of one width are often one machine: bf16 and fp16 on most chips.
+    Formats of one width often are: bf16 and fp16 on most chips.
     """
-    figures = machines.matrix() if grid is None else np.hstack([machines.matrix(), grid])
-    places: dict[bytes, int] = {}
-    same = [places.setdefault(row.tobytes(), len(places)) for row in figures]
-    first = [same.index(place) for place in range(len(places))]
-    return first, same
+
+    def __init__(self, network: Totals, machines: Sequence[Machine]) -> None:
+        self._network = network
+        self._groups: list[tuple[Form, Kernels, Table]] = []
+        self._group = np.empty(len(machines), dtype=np.intp)
+        self._place = np.empty(len(machines), dtype=np.intp)
+        members: dict[Form, list[int]] = {}
+        for index, machine in enumerate(machines):
+            members.setdefault(form_of(machine), []).append(index)
+        for form, chosen in members.items():
+            table = Table(columns_of([machines[index] for index in chosen]), (-1, 1))
+            first, same = _different(table)
+            self._group[chosen], self._place[chosen] = len(self._groups), same
+            self._groups.append((form, Kernels.of(network, form), table.take(first)))
+
+    @property
+    def twins(self) -> list[tuple[int, int]]:
+        """Return for each machine what it shares with those that are equal to it in every number."""
+        return list(zip(self._group.tolist(), self._place.tolist(), strict=True))
+
+    def at(self, rows: npt.NDArray[np.intp], batches: Array, *, ladder: bool = False) -> dict[str, Array]:
+        """Return figures and, if asked for, rungs of some of the machines: arrays of shape (rows, batches).
+
+        `batches` has shape (b,) for all of them or (rows, b).
+        """
+        shape = (len(rows), batches.shape[-1])
+        found = {name: np.full(shape, np.nan) for name in (*FIGURES, *(CAUSES if ladder else ()))}
+        for index, (form, kernels, table) in enumerate(self._groups):
+            chosen = np.flatnonzero(self._group[rows] == index)
+            if not chosen.size:
+                continue
+            places, own = self._place[rows[chosen]], batches
+            if batches.ndim == 1:
+                places, back = _distinct(places)
+            else:
+                own, back = batches[chosen], np.arange(chosen.size)
+            for name, values in _in_pieces(self._network, kernels, form, table.take(places), own, ladder=ladder).items():
+                found[name][chosen] = values[back]
+        return found
+
+
+def _distinct(places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the numbers that occur, sorted, and where each stands among them; numpy's own loads its masked arrays."""
+    there = np.zeros(int(places.max()) + 1, dtype=bool)
+    there[places] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[places]
+
+
+def _different(machines: Table) -> tuple[list[int], list[int]]:
+    """Return the machines that differ in a number, and for each machine which of them it equals."""
+    first: dict[bytes, int] = {}
+    same = [first.setdefault(row.tobytes(), len(first)) for row in machines.matrix()]
+    return [same.index(place) for place in range(len(first))], same
 
 
 def evaluate(network: Totals, form: Form, machines: Table, batches: Array, *, ladder: bool) -> dict[str, Array]:
@@ -162,22 +210,28 @@ def evaluate(network: Totals, form: Form, machines: Table, batches: Array, *, la
     `machines` has shape (machines, 1), `batches` (b,) or (machines, b). Many points are taken in pieces, so that memory does
     not grow with them but for the result.
     """
-    shape = (len(machines), batches.shape[-1])
-    kernels = _Kernels.of(network, form)
+    return _in_pieces(network, Kernels.of(network, form), form, machines, batches, ladder=ladder)
+
+
+def _in_pieces(
+    network: Totals, kernels: Kernels, form: Form, machines: Table, batches: Array, *, ladder: bool
+) -> dict[str, Array]:
+    shape = (len(machines) if batches.ndim == 1 else max(len(machines), len(batches)), batches.shape[-1])
     found: dict[str, Array] = {}
     with np.errstate(all="ignore"):
-        for part in _parts_of(shape):
+        tried = len(form.tiles.tiles) * len(form.tiles.splits) * len(kernels.counts)
+        for part in _parts_of(shape, max(1, PREPARED // tried)):
             batch = batches[np.newaxis, part[1]] if batches.ndim == 1 else batches[part]
             for name, values in _evaluate(network, kernels, form, machines.take(part[0]), batch, ladder=ladder).items():
                 found.setdefault(name, np.empty(shape))[part] = values
     return found
 
 
-def _parts_of(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Yield parts of a grid of machines and batches with about PIECE points each."""
+def _parts_of(shape: tuple[int, int], machines: int) -> Iterator[tuple[slice, slice]]:
+    """Yield parts of a grid of machines and batches with about PIECE points each, and at most so many machines."""
     down, across = shape
     columns = -(-across // PIECE)
-    rows = -(-down * min(across, PIECE) // PIECE)
+    rows = max(-(-down * min(across, PIECE) // PIECE), -(-down // machines))
     for row in range(rows):
         for column in range(columns):
             yield _share(down, row, rows), _share(across, column, columns)
@@ -188,7 +242,7 @@ def _share(size: int, index: int, parts: int) -> slice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Kernels:
+class Kernels:
     """The different kernels of a network as a machine launches them, with how often each runs."""
 
     kernels: tuple[Cost, ...]
@@ -200,11 +254,11 @@ class _Kernels:
     others: npt.NDArray[np.intp]
 
     @classmethod
-    def of(cls, network: Totals, form: Form) -> _Kernels:
+    def of(cls, network: Totals, form: Form) -> Kernels:
         """Return the kernels of a network on machines of a form."""
         kernels, counts = zip(*_launched(network, form), strict=True)
         kinds = np.array([kernel.kind for kernel in kernels])
-        products, attention = np.isin(kinds, ("gemm", "conv")), kinds == "attention"
+        products, attention = (kinds == "gemm") | (kinds == "conv"), kinds == "attention"
         columns = columns_of(kernels) | {"conv": (kinds == "conv").astype(float)} | _rated_columns(kernels, kinds, form)
         return cls(
             kernels=kernels, table=Table(columns, (-1, 1, 1)), counts=counts,
@@ -234,7 +288,7 @@ def _rated_columns(kernels: Sequence[Cost], kinds: npt.NDArray[np.str_], form: F
         return {}
     rates = dict(form.rates)
     seconds = [seconds_per_sample(kernel, rates) for kernel in kernels]
-    return {"sample_s": np.array(seconds), "passes": np.isin(kinds, ("memory", "attention")).astype(float)}
+    return {"sample_s": np.array(seconds), "passes": ((kinds == "memory") | (kinds == "attention")).astype(float)}
 
 
 def kernels_on(network: Totals, machine: Machine) -> tuple[tuple[Cost, int], ...]:
@@ -264,13 +318,14 @@ def breakdown(network: Totals, machines: Sequence[Machine], batch: Array) -> Bre
 
     The machines must be of one form, tile set and way of running kernels; `batch` has shape (machines, batches).
     """
-    form = form_of(machines[0])
-    kernels, m = _Kernels.of(network, form), Table(columns_of(machines), (1, -1, 1))
+    form, m = form_of(machines[0]), Table(columns_of(machines), (1, -1, 1))
+    kernels = Kernels.of(network, form)
     shape = (len(kernels.counts), *batch.shape)
     found = {name: np.empty(shape) for name in _PARTS}
     with np.errstate(all="ignore"):
+        pass_ = Pass.of(kernels, form, m)
         for kind, chosen in kernels.pieces(batch.size):
-            for name, values in _parts(kind, kernels, chosen, form, m, batch[np.newaxis], ladder=True).items():
+            for name, values in _parts(kind, chosen, pass_, batch[np.newaxis], ladder=True).items():
                 found[name][chosen] = values
     return Breakdown(
         count=np.array(kernels.counts, dtype=float).reshape(-1, 1, 1), traffic=found["traffic"],
@@ -284,19 +339,36 @@ _ARITHMETIC: Final = ("plain", "padded", "waves", "full")
 _PARTS: Final = ("traffic", "memory_s", "seconds", "energy_j", *_ARITHMETIC)
 
 
-def _parts(
-    kind: str, kernels: _Kernels, chosen: npt.NDArray[np.intp], form: Form, m: Table, b: Array, *, ladder: bool
-) -> dict[str, Array]:
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """The kernels of a network on some machines of one form, and what their products take but for the batch."""
+
+    kernels: Kernels
+    form: Form
+    m: Table
+    options: tuple[Option, ...]
+
+    @classmethod
+    def of(cls, kernels: Kernels, form: Form, m: Table) -> Pass:
+        """Return the pass of kernels on machines, along the second axis."""
+        tiled = form.form == "tiled" and kernels.products.size > 0
+        options = tuple(_options(kernels.table.take(kernels.products), form.tiles, m)) if tiled else ()
+        return cls(kernels=kernels, form=form, m=m, options=options)
+
+
+def _parts(kind: str, chosen: npt.NDArray[np.intp], on: Pass, b: Array, *, ladder: bool) -> dict[str, Array]:
     """Return what some kernels of one kind take: arrays of shape (kernels, machines, batches)."""
+    kernels, m = on.kernels, on.m
     k = kernels.table.take(chosen)
     read = _read(k, b)
     activations, weights = (k.inputs + k.outputs) * b * m.element_bytes, k.weights * read * m.element_bytes
     all_weights = kernels.all_weights * m.element_bytes
-    overlap_loss = np.where(k.passes > 0, 1.0, m.overlap_loss) if form.form == "rated" else m.overlap_loss
+    rated = on.form.form == "rated"
+    overlap_loss = np.where(k.passes > 0, 1.0, m.overlap_loss) if rated else m.overlap_loss
     traffic = forms.network_traffic(activations=activations, weights=weights, all_weights=all_weights, cache=m.cache)
-    memory_s = _memory_s(k, form, m, activations=activations, weights=weights, traffic=traffic)
+    memory_s = _memory_s(k, on, activations=activations, weights=weights, traffic=traffic)
     work = k.work_done * b
-    compute = (_rated if form.form == "rated" else _COMPUTE[kind])(k, read, form, m, b, work, ladder)
+    compute = (_rated if rated else _COMPUTE[kind])(_Some(k=k, read=read, b=b, work=work, chosen=chosen), on, ladder)
     return compute | {
         "traffic": traffic,
         "memory_s": memory_s,
@@ -307,12 +379,13 @@ def _parts(
     }
 
 
-def _memory_s(k: Table, form: Form, m: Table, *, activations: Array, weights: Array, traffic: Array) -> Array:
+def _memory_s(k: Table, on: Pass, *, activations: Array, weights: Array, traffic: Array) -> Array:
     """Return the time of kernels' bytes [s]; of a machine with rates that of those from memory, at the bandwidth of their kind.
 
     A pass of such a machine hides nothing: its loads and stores in the cache are its time already, what comes from memory adds.
     """
-    if form.form == "rated":
+    m = on.m
+    if on.form.form == "rated":
         share = np.where(k.passes > 0, m.bandwidth_share, m.product_share)
         fetched: Array = forms.fetch_s(traffic=traffic, bandwidth=m.bandwidth, bandwidth_share=share)
         return fetched
@@ -331,59 +404,100 @@ def _read(k: Table, b: Array) -> Array:
     return read
 
 
-def _size(k: Table, read: Array, m: Table, b: Array) -> dict[str, Any]:
-    """Return the sizes of products: the batch lengthens their rows where samples share weights, else it multiplies them."""
-    return {
-        "rows": k.rows * np.where(k.shared > 0, b / read, 1.0) if (k.shared > 0).any() else k.rows,
-        "groups": k.groups * np.where(k.shared > 0, read, b) if not (k.shared > 0).all() else k.groups * read,
-        "columns": k.columns, "channels": k.channels, "taps": k.taps, "peak": m.peak,
-    }  # fmt: skip
+@dataclass(frozen=True, kw_only=True)
+class _Some:
+    """Some kernels of one kind at some batches: their table, the share of weights read, their work, and their places."""
+
+    k: Table
+    read: Array
+    b: Array
+    work: Array
+    chosen: npt.NDArray[np.intp]
+
+    def size(self, m: Table) -> dict[str, Any]:
+        """Return the sizes of products: the batch lengthens their rows where samples share weights, else it multiplies them."""
+        k, shared = self.k, self.k.shared > 0
+        return {
+            "rows": k.rows * np.where(shared, self.b / self.read, 1.0) if shared.any() else k.rows,
+            "groups": k.groups * self.read if shared.all() else k.groups * np.where(shared, self.read, self.b),
+            "columns": k.columns, "channels": k.channels, "taps": k.taps, "peak": m.peak,
+        }  # fmt: skip
 
 
-def _products(k: Table, read: Array, form: Form, m: Table, b: Array, work: Array, ladder: bool) -> dict[str, Array]:
-    size = _size(k, read, m, b)
-    if form.form == "roof":
-        return _others(k, read, form, m, b, work, ladder)
-    plain = {"plain": work / m.peak} if ladder else {}
-    return plain | (_tiled(size, form.tiles, m, ladder) if form.form == "tiled" else _systolic(size, m, ladder))
+def _products(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
+    if on.form.form == "roof":
+        return _others(some, on, ladder)
+    plain = {"plain": some.work / on.m.peak} if ladder else {}
+    return plain | (_tiled(some, on, ladder) if on.form.form == "tiled" else _systolic(some.size(on.m), on.m, ladder))
 
 
-def _tiled(size: Mapping[str, Any], tiles: Tiles, m: Table, ladder: bool) -> dict[str, Array]:
-    """Return the arithmetic of products with the best tile and split of the set."""
-    late = {"rows": size["rows"], "groups": size["groups"]}
-    early = {
-        "alignment": tiles.channel_alignment, "columns": size["columns"], "channels": size["channels"], "taps": size["taps"],
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """A tile shape and a split, the form of a product with them, and what it is given.
+
+    `early` are arrays of shape (products or 1, machines or 1, 1).
+    """
+
+    tile: tuple[int, int]
+    split: int
+    form: Callable[..., Array]
+    early: tuple[Array, ...]
+
+    def seconds(self, places: npt.NDArray[np.intp], late: Mapping[str, Array]) -> Array:
+        """Return the time of some products at the batches of `late`."""
+        return self.form([part[places] if len(part) > 1 else part for part in self.early], **late)
+
+
+def _options(k: Table, tiles: Tiles, m: Table) -> Iterator[Option]:
+    """Yield every tile and split of a set with what does not change with the batch, worked out for all of them at once."""
+    shapes = [(tile, split) for split in sorted(tiles.splits) for tile in tiles.tiles]
+    given = {
+        "alignment": tiles.channel_alignment, "columns": k.columns, "channels": k.channels, "taps": k.taps,
         "peak": m.peak, "units": m.units, "bandwidth": m.bandwidth, "cache_ratio": m.cache_ratio, "feed": m.feed,
         "operand_bytes": m.element_bytes, "weight_bytes": m.element_bytes, "result_bytes": m.element_bytes,
         "reference_peak": m.reference_peak, "sustained": m.sustained, "tile_drain": m.tile_drain, "wave_fill": m.wave_fill,
         "wave_sharing": m.wave_sharing,
     }  # fmt: skip
-    options = [(tile, split) for tile in tiles.tiles for split in tiles.splits]
+    for form, early_of, more, some in (
+        (forms.whole_tile_s_late, forms.whole_tile_s_early, {}, [shape for shape in shapes if shape[1] == 1]),
+        (forms.tile_option_s_late, forms.tile_option_s_early, {"split_cost": m.split_cost}, [s for s in shapes if s[1] > 1]),
+    ):
+        if not some:
+            continue
+        numbers = np.array([(*tile, split) for tile, split in some], dtype=float).T.reshape(3, -1, 1, 1, 1)
+        own = dict(zip(("tile_rows", "tile_columns"), numbers[:2], strict=True)) | ({"split": numbers[2]} if more else {})
+        early = [np.reshape(part, (1,) * (4 - np.ndim(part)) + np.shape(part)) for part in early_of(**given, **more, **own)]
+        for index, (tile, split) in enumerate(some):
+            parts = tuple(part[index if len(part) > 1 else 0] for part in early)
+            yield Option(tile=tile, split=split, form=form, early=parts)
+
+
+def _tiled(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
+    """Return the arithmetic of products with the best tile and split of the set."""
+    size, m = some.size(on.m), on.m
+    late = {"rows": size["rows"], "groups": size["groups"]}
+    places = np.searchsorted(on.kernels.products, some.chosen)
     best: Any = np.inf
     choice: Any = 0
-    for index, ((rows, columns), split) in enumerate(options):
-        tile = {"tile_rows": float(rows), "tile_columns": float(columns)}
-        if split > 1:
-            seconds = forms.tile_option_s_staged(**early, **tile, split=float(split), split_cost=m.split_cost)(**late)
-        else:
-            seconds = forms.whole_tile_s_staged(**early, **tile)(**late)
+    for index, option in enumerate(on.options):
+        seconds = option.seconds(places, late)
         choice = np.where(seconds < best, index, choice) if ladder else choice
         best = np.minimum(best, seconds, out=seconds)
-    derate = forms.derated_staged(
+    derating = forms.derated_early(
         channels=size["channels"], columns=size["columns"], derating=m.derating, peak=m.peak, taps=size["taps"]
     )
-    full = {"full": best * derate(**late)}
-    return full | _chosen(size, options, choice, tiles, m) if ladder else full
+    full = {"full": best * forms.derated_late(derating, **late)}
+    return full | _chosen(size, on, choice) if ladder else full
 
 
-def _chosen(size: Mapping[str, Any], options: Sequence[Any], choice: Any, tiles: Tiles, m: Table) -> dict[str, Array]:
+def _chosen(size: Mapping[str, Any], on: Pass, choice: Any) -> dict[str, Array]:
     """Return the arithmetic at the peak, padded and in whole waves, with the tile and split chosen for each kernel."""
-    table = np.array([(*tile, split) for tile, split in options], dtype=float)[choice]
+    table = np.array([(*option.tile, option.split) for option in on.options], dtype=float)[choice]
     chosen = {"tile_rows": table[..., 0], "tile_columns": table[..., 1], "split": table[..., 2]}
-    chosen["alignment"] = tiles.channel_alignment
+    chosen["alignment"] = on.form.tiles.channel_alignment
     return {
         "padded": forms.tiled_padded_s(**size, **chosen),
-        "waves": forms.tiled_waves_s(**size, **chosen, units=m.units, wave_sharing=m.wave_sharing),
+        "waves": forms.tiled_waves_s(**size, **chosen, units=on.m.units, wave_sharing=on.m.wave_sharing),
     }
 
 
@@ -395,13 +509,14 @@ def _systolic(size: Mapping[str, Any], m: Table, ladder: bool) -> dict[str, Arra
     return full | {"padded": forms.systolic_padded_s(**size), "waves": forms.systolic_waves_s(**size, units=m.units)}
 
 
-def _attention(k: Table, read: Array, form: Form, m: Table, b: Array, work: Array, ladder: bool) -> dict[str, Array]:
-    if form.form == "roof":
+def _attention(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
+    m, work = on.m, some.work
+    if on.form.form == "roof":
         plain = work / m.peak
         return {"plain": plain, "padded": plain, "waves": plain, "full": plain / m.attention}
-    size = _size(k, read, m, b)
-    common = {"rows": size["rows"], "peak": m.peak, "query_tile": form.tiles.query_tile, "work": work}
-    waves = {**common, "groups": size["groups"], "key_splits": k.splits, "units": m.units}
+    size = some.size(m)
+    common = {"rows": size["rows"], "peak": m.peak, "query_tile": on.form.tiles.query_tile, "work": work}
+    waves = {**common, "groups": size["groups"], "key_splits": some.k.splits, "units": m.units}
     full = forms.attention_s(
         **waves, sustained=m.attention, channels=size["channels"], softmax_work=m.softmax_work, vector_peak=m.vector_peak
     )
@@ -411,17 +526,15 @@ def _attention(k: Table, read: Array, form: Form, m: Table, b: Array, work: Arra
     return {"plain": work / m.peak, "padded": padded, "waves": whole, "full": full}
 
 
-def _others(k: Table, read: Array, form: Form, m: Table, b: Array, work: Array, ladder: bool) -> dict[str, Array]:
-    del k, read, b
-    plain = work / m.peak
-    full = plain / m.sustained if form.form == "roof" else forms.plain_s(work=work, peak=m.peak, sustained=m.sustained)
+def _others(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
+    m, plain = on.m, some.work / on.m.peak
+    full = plain / m.sustained if on.form.form == "roof" else forms.plain_s(work=some.work, peak=m.peak, sustained=m.sustained)
     return {"plain": plain, "padded": plain, "waves": plain, "full": full} if ladder else {"full": full}
 
 
-def _rated(k: Table, read: Array, form: Form, m: Table, b: Array, work: Array, ladder: bool) -> dict[str, Array]:
-    del read, form
-    plain = work / m.peak
-    full = {"full": forms.rated_s(batch=b, sample_s=k.sample_s) * np.ones_like(m.peak)}
+def _rated(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
+    plain = some.work / on.m.peak
+    full = {"full": forms.rated_s(batch=some.b, sample_s=some.k.sample_s) * np.ones_like(on.m.peak)}
     return {"plain": plain, "padded": plain, "waves": plain} | full if ladder else full
 
 
@@ -432,9 +545,10 @@ _COMPUTE: Final[Mapping[str, Callable[..., dict[str, Array]]]] = {
 }
 
 
-def _evaluate(network: Totals, kernels: _Kernels, form: Form, flat: Table, batch: Array, *, ladder: bool) -> dict[str, Array]:
+def _evaluate(network: Totals, kernels: Kernels, form: Form, flat: Table, batch: Array, *, ladder: bool) -> dict[str, Array]:
     """Return figures and rungs of machines at batches of shape (machines or 1, batches)."""
-    sums = _sums(kernels, form, flat.shaped(1, -1, 1), batch[np.newaxis], (len(flat), batch.shape[1]), ladder=ladder)
+    shape = (max(len(flat), len(batch)), batch.shape[1])
+    sums = _sums(Pass.of(kernels, form, flat.shaped(1, -1, 1)), batch[np.newaxis], shape, ladder=ladder)
     bound = _bound(network, flat, batch)
     energy = flat.energy_factor * sums["energy_j"]
     power_s = forms.power_limit_s(dynamic_j=energy, idle_w=flat.idle_w, tdp_w=flat.tdp_w)
@@ -461,17 +575,17 @@ def _evaluate(network: Totals, kernels: _Kernels, form: Form, flat: Table, batch
     return figures | _climb(rungs, latency)
 
 
-def _sums(kernels: _Kernels, form: Form, m: Table, b: Array, shape: tuple[int, int], *, ladder: bool) -> dict[str, Array]:
+def _sums(on: Pass, b: Array, shape: tuple[int, int], *, ladder: bool) -> dict[str, Array]:
     """Return what all kernels take together, added one after the other, so that a sum is the same in any company."""
     names = ("seconds", "energy_j", *(_RUNGS if ladder else ()))
     sums = {name: np.zeros(shape) for name in names}
-    for kind, chosen in kernels.pieces(shape[0] * shape[1]):
-        parts = _parts(kind, kernels, chosen, form, m, b, ladder=ladder)
+    for kind, chosen in on.kernels.pieces(shape[0] * shape[1]):
+        parts = _parts(kind, chosen, on, b, ladder=ladder)
         if ladder:
-            parts |= {name: rung(parts, parts["traffic"] / m.bandwidth) for name, rung in _RUNGS.items()}
+            parts |= {name: rung(parts, parts["traffic"] / on.m.bandwidth) for name, rung in _RUNGS.items()}
         for name in names:
             for place, values in zip(chosen, np.broadcast_to(parts[name], (chosen.size, *shape)), strict=True):
-                sums[name] += kernels.counts[place] * values
+                sums[name] += on.kernels.counts[place] * values
     return sums
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,3 +45,8 @@ class Cost:
     shared: bool = True
     parts: tuple[tuple[str, float], ...] = ()  # class, and FLOP or elements per sample, of a library's kernels
     spared: float = 0.0  # weights that no result depends on, or that may fold into others: taps on padding only, biases, norms
+
+
+def seconds_per_sample(cost: Cost, rates: Mapping[str, float]) -> float:
+    """Return what the parts of a kernel take for one sample [s], by the time of one FLOP or element of each class."""
+    return sum(amount * rates[name] for name, amount in cost.parts)

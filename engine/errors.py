@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -87,6 +86,8 @@ def closest(name: str, choices: Iterable[str]) -> str:
     >>> closest("resnet5", ["resnet18", "resnet50", "bert-base"])
     'resnet50'
     """
+    from difflib import get_close_matches  # noqa: PLC0415 - only a name that is wrong needs it
+
     known = list(choices)
     if len(known) > MANY:
         return ""

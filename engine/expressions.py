@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from . import ranges
 from .errors import ExpressionError, closest
 
 MAX_LENGTH: Final = 400
@@ -89,6 +90,17 @@ class Expression:
         """
         with np.errstate(all="ignore"):
             return np.asarray(_evaluate(self.tree, values, _ARRAYS), dtype=float)
+
+    def between(self, values: Mapping[str, ranges.Range]) -> ranges.Range:
+        """Return bounds of the expression where its facts lie between bounds (broadcast).
+
+        >>> found = parse("a * 2 > b").between({"a": ranges.Range.of(1.0, 2.0), "b": ranges.Range.of(1.0, 1.5)})
+        >>> bool(found.may_be_false), bool(found.may_be_true)
+        (False, True)
+        """
+        with np.errstate(all="ignore"):
+            found: ranges.Range = _evaluate(self.tree, values, _RANGES)
+        return found
 
 
 @lru_cache(maxsize=4096)
@@ -258,8 +270,15 @@ def _connect_single(parts: Sequence[Any], deciding: bool) -> bool | None:
 
 
 def _apply_array(function: Callable[..., Any], *operands: Any) -> Any:
-    unknown = np.logical_or.reduce(np.broadcast_arrays(*(np.isnan(operand) for operand in operands)))
-    return np.where(unknown, np.nan, function(*operands))
+    found = function(*operands)
+    if function in _SPREADING:
+        return found
+    unknown = reduce(np.logical_or, map(np.isnan, operands))
+    return np.where(unknown, np.nan, found)
+
+
+_SPREADING: Final = frozenset({operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pos})
+"""What is not a number where one of its operands is none; comparisons and powers may be."""
 
 
 def _truth(values: Any) -> Any:
@@ -267,9 +286,10 @@ def _truth(values: Any) -> Any:
 
 
 def _connect_array(parts: Sequence[Any], deciding: bool) -> Any:
-    truths = np.broadcast_arrays(*(_truth(part) for part in parts))
-    unknown = np.logical_or.reduce([np.isnan(part) for part in truths])
-    decided = np.logical_or.reduce([part == float(deciding) for part in truths])
+    if len(parts) == 1:
+        return _truth(parts[0])
+    unknown = reduce(np.logical_or, map(np.isnan, parts))
+    decided = reduce(np.logical_or, [np.not_equal(p, 0) & ~np.isnan(p) if deciding else np.equal(p, 0) for p in parts])
     return np.where(decided, float(deciding), np.where(unknown, np.nan, float(not deciding)))
 
 
@@ -295,4 +315,12 @@ _ARRAYS = _Algebra(
     connect=_connect_array,
     negate=lambda values: 1.0 - _truth(values),
     functions=_ARRAY_FUNCTIONS,
+)
+_RANGES = _Algebra(
+    constant=lambda value: ranges.Range.of(np.float64(value), np.float64(value)),
+    look_up=_value,
+    apply=ranges.apply,
+    connect=ranges.connect,
+    negate=ranges.negate,
+    functions=_FUNCTIONS,
 )

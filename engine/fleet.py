@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _compiled as forms
-from .accelerator import DTYPE_BYTES, Accelerator
+from .accelerator import Accelerator
 from .assembly import machine, si_of
 from .calibration import Resolved, Runtime
 from .compiled import CAUSES, Estimate, Table, columns_of, evaluate, form_of
 from .errors import DomainError
-from .machine import GRAPH, Machine
+from .machine import DTYPE_BYTES, GRAPH, Machine
 from .totals import Totals
 
 Array = npt.NDArray[np.float64]

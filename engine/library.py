@@ -51,11 +51,6 @@ def library_kernels(nodes: Sequence[Node], kernels: Sequence[Kernel]) -> Iterato
             yield _kernel([node], Cost(kind="memory", inputs=elements, outputs=elements, parts=parts))
 
 
-def seconds_per_sample(cost: Cost, rates: Mapping[str, float]) -> float:
-    """Return what the parts of a kernel take for one sample [s], by the time of one FLOP or element of each class."""
-    return sum(amount * rates[name] for name, amount in cost.parts)
-
-
 def _joined_norms(nodes: Sequence[Node]) -> dict[str, str]:
     """Return the layer norms that are one kernel with the residual sum before them, and these sums: each by the other's name.
 

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 GRAPH: Final = "graph"
 """The runtime that everybody has: fused kernels launched from a graph, as TensorRT runs them."""
+
+Dtype = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp4", "int4"]
+"""Number formats of operands; the accumulator is not part of the name."""
+Kind = Literal["gpu", "tpu", "npu", "cpu", "dataflow", "edge"]
+DTYPE_BYTES: Final[dict[str, float]] = {
+    "fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1, "fp4": 0.5, "int4": 0.5,
+}  # fmt: skip
+"""Bytes of one stored element. tf32 is a way to multiply 32-bit elements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .accelerator import Dtype
+from .machine import Dtype
 from .quantity import Identifier, Integral, Key, Model, Power, Share, Source, Text, Time, Tuple
 from .quantity import Throughput as ThroughputQuantity
 

@@ -18,6 +18,7 @@ from .library import library_kernels
 from .liveness import peak_live
 from .machine import Machine
 from .ops.base import MAX_DIMENSION, Need, Operator, Shape, elements_of, size_of
+from .sizes import choose_sizes
 from .totals import Totals
 from .workload import Workload
 
@@ -119,22 +120,6 @@ def _tables(nodes: Sequence[Node], needs: Mapping[str, Need], sizes: Mapping[str
     tied = {getattr(node.operator, "tied_to", None) for node in nodes}
     free = (node for node in nodes if node.name not in tied)
     return tuple(table for node in free for table in node.operator.tables(node.cost, needs[node.name], sizes))
-
-
-def choose_sizes(workload: Workload, sizes: Mapping[str, int]) -> dict[str, int]:
-    """Return every symbolic size of a workload: the one asked for, or its default.
-
-    Raises GraphError for a size that the workload does not have, or one outside its range.
-    """
-    for name, value in sizes.items():
-        if name not in workload.sizes:
-            near = closest(name, workload.sizes)
-            hint = f"did you mean {near}?" if near else f"its sizes are: {', '.join(workload.sizes) or 'none'}"
-            raise GraphError(f"{workload.id} has no size {name!r}; {hint}")
-        size = workload.sizes[name]
-        if not size.minimum <= value <= size.maximum:
-            raise GraphError(f"{workload.id}: {name} is {value}; it goes from {size.minimum} to {size.maximum} {size.unit}s")
-    return {name: sizes.get(name, size.default) for name, size in workload.sizes.items()}
 
 
 class _Graph:

@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from . import _compiled as forms
 from . import winograd
-from .accelerator import DTYPE_BYTES, Accelerator
+from .accelerator import Accelerator
 from .assembly import bound_memory, clock_scale, product_constants, si_of, tiles
 from .calibration import KernelConstants, Resolved
 from .errors import DomainError, unknown
-from .machine import Tiles
+from .machine import DTYPE_BYTES, Tiles
 
 Array = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,11 @@ import numpy.typing as npt
 from . import _compiled as forms
 from .cost import Cost
 from .errors import DomainError
-from .fusion import Kernel
 from .machine import Machine
-from .network import Network
+
+if TYPE_CHECKING:
+    from .fusion import Kernel
+    from .network import Network
 
 KNEE_SHARE: Final = 0.9
 _ROUNDING: Final = 1e-12

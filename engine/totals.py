@@ -11,6 +11,8 @@ import numpy.typing as npt
 from . import _compiled as forms
 from .cost import Cost
 
+Array = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
@@ -60,7 +62,7 @@ class Totals:
         """Return the weight elements that passes read, those of all experts among them; embedding tables are not."""
         return sum(count * cost.weights for cost, count in self.unique_kernels)
 
-    def read_weights(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def read_weights(self, batch: npt.ArrayLike) -> Array:
         """Return the weight elements that a pass over `batch` samples is expected to read: of experts, those it touches."""
         samples = np.asarray(batch, dtype=float)
         routed = [(cost, count) for cost, count in self.unique_kernels if cost.routed < 1]
@@ -71,12 +73,12 @@ class Totals:
             read += count * cost.weights * share
         return read
 
-    def compulsory_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def compulsory_elements(self, batch: npt.ArrayLike) -> Array:
         """Return the elements that a pass over `batch` samples has to move: weights, the cache before it, input and output."""
         each = self.input_elements + self.output_elements + self.cache_reads
         return self.read_weights(batch) + each * np.asarray(batch, dtype=float)
 
-    def least_elements(self, batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def least_elements(self, batch: npt.ArrayLike) -> Array:
         """Return the elements that a pass over `batch` samples must touch.
 
         Weights, min(rows, tokens) of tables, the cache of earlier tokens, input and output.
@@ -87,3 +89,20 @@ class Totals:
         for table in self.tables:
             touched = touched + np.minimum(table.table_rows, samples * table.lookups) * table.table_width
         return touched
+
+
+def ridge_batch(network: Totals, *, peak: Array, bandwidth: Array, element_bytes: Array) -> Array:
+    """Return the batch at which the network's arithmetic takes as long as its traffic on plain roofs; infinity where none.
+
+    Every byte is from memory, and large batches touch all experts; NaN where a figure of the chip is unknown.
+    """
+    kernels = network.unique_kernels
+    once, each = (sum(count * part for (_, count), part in zip(kernels, parts, strict=True)) for parts in (
+        [cost.weights for cost, _ in kernels], [cost.inputs + cost.outputs for cost, _ in kernels]))  # fmt: skip
+    with np.errstate(all="ignore"):
+        found = forms.ridge_batch(
+            bandwidth=bandwidth, peak=peak, traffic_each=each * element_bytes, traffic_once=once * element_bytes,
+            work_each=network.work,
+        )  # fmt: skip
+        turns = network.work > each * element_bytes * peak / bandwidth
+    return np.where(np.isnan(peak / bandwidth), np.nan, np.where(turns, found, np.inf))

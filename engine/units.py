@@ -103,23 +103,34 @@ def parse(text: str, dimension: str) -> float:
     >>> parse("10ms", "time"), parse("3.35 TB/s", "bandwidth"), parse("2000/s", "throughput")
     (0.01, 3350000000000.0, 2000.0)
     """
-    from quantiphy import QuantiPhyError, Quantity  # noqa: PLC0415 - only commands that take a quantity pay for it
-
     example = {"time": "10ms", "power": "75W", "energy": "5mJ", "size": "16GB", "throughput": "2000/s"}.get(dimension, "")
     remedy = f"write a number above 0 and a unit, as in {example}" if example else "write a number above 0 and a unit"
     if len(text) > MAX_LENGTH:
         raise UnitError(f"{text[:20]!r}... has {len(text)} characters, and is no {dimension}; {remedy}")
     number, scale, unit = _number_and_unit(text.strip(), dimension)
     try:
-        quantity = Quantity(number, binary=True)
-    except QuantiPhyError as error:
+        value, units = _value(number)
+    except ValueError as error:
         raise UnitError(f"{text[:100]!r} is no {dimension}; {remedy}") from error
-    value = float(quantity) * scale
-    if math.isfinite(value) and quantity.units != unit:
-        raise UnitError(f"{text[:100]!r} {f'is no {dimension}' if quantity.units else 'has no unit'}; {remedy}")
+    value *= scale
+    if math.isfinite(value) and units != unit:
+        raise UnitError(f"{text[:100]!r} {f'is no {dimension}' if units else 'has no unit'}; {remedy}")
     if not (math.isfinite(value) and value > 0):
         raise UnitError(f"{text[:100]!r} is not a {dimension} above 0; {remedy}")
     return value
+
+
+def _value(text: str) -> tuple[float, str]:
+    """Return the number of a text and the unit behind it, "" where there is none. Raises ValueError for any other text."""
+    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text, re.ASCII):
+        return float(text), ""
+    from quantiphy import QuantiPhyError, Quantity  # noqa: PLC0415 - only what is more than a number pays for it
+
+    try:
+        quantity = Quantity(text, binary=True)
+    except QuantiPhyError as error:
+        raise ValueError(str(error)) from error
+    return float(quantity), str(quantity.units)
 
 
 def _number_and_unit(typed: str, dimension: str) -> tuple[str, float, str]:

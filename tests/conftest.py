@@ -1,8 +1,14 @@
-"""Settings of all tests: Hypothesis draws the same examples on every run, without a deadline."""
+"""Settings of all tests: a cache of their own; Hypothesis draws the same examples on every run, without a deadline."""
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 from hypothesis import settings
+
+os.environ["ROOFWISE_CACHE"] = tempfile.mkdtemp(prefix="roofwise-cache-")
+"""Tests leave the user's cache alone; each process has its own."""
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("ci")

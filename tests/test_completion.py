@@ -17,8 +17,8 @@ from advisor import completion, listing, reference, starting
 from advisor.cli import app
 from advisor.lab.accuracy import LABELS
 from advisor.rule import load_rulebook
-from engine.accelerator import Dtype, Kind
 from engine.catalog import data_root, load
+from engine.machine import Dtype, Kind
 from engine.measurement import Runtime
 
 SHELLS = ("bash", "zsh", "fish")

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ENGINE = """
-errors codes units expressions symbols winograd
+errors codes units ranges expressions symbols winograd
 quantity closed_form cost
 roofline kernels cache energy quantization
 machine
@@ -23,22 +23,23 @@ blocks.base blocks.convolutional blocks.detection blocks.hierarchical blocks.dif
 blocks.__init__
 workload
 _compiled
-fusion library liveness totals network
-codegen assembly specimen single compiled fleet solve
+fusion library liveness totals sizes network
+codegen assembly specimen single compiled point fleet solve
 places documents kinds folders checks
 catalog
-predict
+rows
 __init__
 """
 ADVISOR = """
-__init__ requirements facts chip_facts gaps report.__init__ report.layout report.spec report.columns report.live
-rule check claim starting
+__init__ exits requirements facts chip_facts gaps report.__init__ report.layout report.leftout report.spec report.columns
+report.live
+rulebook rule check claim starting stock
 model_contract model_table
 inputs validation report.findings datasheet report.datasheet browse listing comparison report.comparison
 candidate
-exclusion
+exclusion search
 recommend sweep judge insight
-contract catalogue vocabulary formula step derive
+body contract catalogue vocabulary formula step derive
 report.document report.text report.markdown report.derivation report.insights report.model
 report.answer report.charts report.html
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
@@ -52,13 +53,13 @@ importers.onnx.shapes importers.onnx.batch importers.onnx.program importers.onnx
 importers.onnx.lines importers.onnx.groups importers.onnx.sizes importers.onnx.importer importers.onnx.summary
 importers.config importers.graphs importers.decoders importers.encoders importers.hf
 doctor report.doctor
-output loading completion options lab.boxes lab.bench lab.loop report.lab
+output loading snapshot answering completion options lab.boxes lab.bench lab.loop report.lab
 commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
 commands.doctor commands.explore commands.import_hf commands.import_onnx
 commands.insights commands.lab commands.list_specs commands.measure commands.new commands.predict commands.probe
 commands.schema commands.show
 commands.sweep commands.validate
-cli
+cli start
 __main__
 reference docs
 """

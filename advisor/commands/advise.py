@@ -7,7 +7,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from ..completion import ENERGIES, KINDS, MEMORIES, POWERS, RATES, TIMES, ids, objectives, one, several, words
-from ..options import MODEL_HELP, NOTHING_QUALIFIES, Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict
+from ..options import MODEL_HELP, Dtypes, Out, Runtime, SeqLen, Sizes, Specs, Strict
 
 _FORMATS: Final = ("text", "json", "md", "html")
 HELP: Final = """
@@ -125,44 +125,10 @@ def command(
     if not any(value for name, value in ctx.params.items() if name not in ("top", "form")):
         typer.echo(ctx.get_help())
         return
-    from .. import inputs, output
-    from ..loading import load_models
-    from ..recommend import advise
+    from ..answering import answer
 
-    if model is None:
-        raise inputs.RequestError("--model is missing; `advise list workloads` shows the models, `advise --help` examples")
-    if profile and objective:
-        raise inputs.RequestError("--profile and --objective say the same thing; give one of them")
-    inputs.choice("--format", form, _FORMATS)
-    inputs.choice("--explain", explain or "excluded", ("excluded",))
-    shown = inputs.whole_numbers(top, least=0)[0]
-    catalog, book, (model,) = load_models([model], specs, strict=strict)
-    options = {**ctx.params, "model": model, "profile": profile or objective}
-    request = inputs.requirements(options, catalog, book)
-    advice = advise(request, catalog, book)
-    if form == "json":
-        from ..contract import as_json
-
-        output.write(output.as_json(as_json(advice, catalog, book)), out)
-    elif form == "html":
-        from ..report import html
-
-        output.write(html.answer(advice, catalog, book), out)
-    elif form == "md":
-        from ..report import markdown
-
-        output.write(markdown.report(advice, catalog, book, top=shown), out)
-    else:
-        from ..report import text
-
-        output.write(
-            text.report(
-                advice, catalog, book, width=output.width(), top=shown, explain=explain is not None, paint=output.paint(out)
-            ),
-            out,
-        )
-    if advice.recommendation is None:
-        raise typer.Exit(NOTHING_QUALIFIES)
+    options = {name: value for name, value in ctx.params.items() if name != "version"}
+    raise typer.Exit(answer(options))
 
 
 def _version() -> NoReturn:

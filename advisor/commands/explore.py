@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from ..completion import BATCHES, ENERGIES, MEMORIES, POWERS, RATES, TIMES, files, ids, one, several, words
-from ..options import NOTHING_QUALIFIES, Dtypes, Model, Out, Runtime, SeqLen, Sizes, Specs, Strict
+from ..exits import NOTHING_QUALIFIES
+from ..options import Dtypes, Model, Out, Runtime, SeqLen, Sizes, Specs, Strict
 
 STOPPED: Final = 130
 """Exit code of a search that Ctrl-C stopped."""

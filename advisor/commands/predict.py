@@ -43,8 +43,8 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
+    from engine import predict
     from engine.machine import GRAPH
-    from engine.predict import predict
 
     from .. import inputs, output
     from ..loading import load_models

@@ -129,7 +129,7 @@ def _model(workload: Workload, asked: dict[str, Any], catalog: Catalog, form: st
 
 def _view(workload: Workload, asked: dict[str, Any], catalog: Catalog, faults: inputs.Faults) -> Any:
     from engine.machine import GRAPH
-    from engine.network import choose_sizes
+    from engine.sizes import choose_sizes
 
     from .. import inputs
     from ..model_table import DTYPE, View

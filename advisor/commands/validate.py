@@ -7,7 +7,8 @@ from typing import Annotated, Final
 import typer
 
 from ..completion import files, one, words
-from ..options import FAULTY, Out
+from ..exits import FAULTY
+from ..options import Out
 
 _FORMATS: Final = ("text", "json", "sarif", "github")
 WARNED: Final = 1

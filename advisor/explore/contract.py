@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.fleet import CHIP_FIGURES
-from engine.predict import known
+from engine.point import known
 
-from ..contract import GENERAL
+from ..body import GENERAL
 from .answer import NOT_MODELLED, Answer, Bound, Found
 from .field import grid
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.predict import COLUMNS
+from engine.rows import COLUMNS
 
 from ..inputs import RequestError
 from .space import Points, Space, points_of

@@ -18,7 +18,8 @@ from engine.expressions import check_names
 from engine.expressions import parse as parse_expression
 from engine.fleet import CHIP_FIGURES, fleet
 from engine.machine import GRAPH
-from engine.network import build, choose_sizes
+from engine.network import build
+from engine.sizes import choose_sizes
 from engine.totals import Totals
 from engine.units import parse
 

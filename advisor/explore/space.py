@@ -16,7 +16,7 @@ from engine.calibration import Resolved
 from engine.expressions import parse
 from engine.fleet import CHIP_FIGURES, Fleet, estimate_fleet, fleet
 from engine.machine import GRAPH
-from engine.predict import COLUMNS
+from engine.rows import COLUMNS
 from engine.totals import Totals
 
 from .axes import Axis

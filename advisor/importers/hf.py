@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
-from engine.accelerator import DTYPE_BYTES
 from engine.catalog import load_document
 from engine.documents import Document, read_text
 from engine.errors import Fault, SpecError, closest
+from engine.machine import DTYPE_BYTES
 from engine.network import Network, build
 from engine.units import render, significant
 from engine.workload import Workload

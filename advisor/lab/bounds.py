@@ -9,9 +9,10 @@ import numpy as np
 
 from engine import _compiled as forms
 from engine import predict
-from engine.accelerator import DTYPE_BYTES, Accelerator
+from engine.accelerator import Accelerator
 from engine.assembly import bound_memory
 from engine.catalog import Catalog
+from engine.machine import DTYPE_BYTES
 
 from . import names
 from .points import Array, Kernels, Operator, Sweep

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..contract import GENERAL
+from ..body import GENERAL
 from .accuracy import LABELS, Report, Row, Violation
 
 Count = Annotated[int, Field(ge=0)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.units import render, significant
 
-from ..contract import GENERAL
+from ..body import GENERAL
 from ..lab.accuracy import Label, Report, Row, Summary, Violation
 from ..lab.names import OUTSIDE
 from ..lab.quality import REASONS

@@ -5,13 +5,13 @@ from __future__ import annotations
 import textwrap
 
 from engine.catalog import Catalog
-from engine.predict import waterfall
 from engine.units import significant
 
-from ..contract import not_modelled, sources
+from ..body import not_modelled, sources
 from ..facts import shown
 from ..recommend import Advice, Choice
-from ..rule import Rulebook
+from ..rulebook import Rulebook
+from ..stock import stock_of
 from .document import Document, Section, Table
 from .text import CAUSES, HEADINGS, RIGHT, alternative_row, left_out, marked, need_text, request_line, yours
 
@@ -23,7 +23,7 @@ def document(advice: Advice, catalog: Catalog, book: Rulebook) -> Document:
     sections += [_alternatives(advice), _excluded(advice), *_own(advice, catalog, book)]
     if best:
         sections.append(Section(key="derivation", title="The derivation, with numbers", text=(_DERIVED,)))
-    sections += [_documents(advice, catalog, book), _left_out(advice, catalog)]
+    sections += [_documents(advice, catalog, book), _left_out(advice)]
     return Document(title=_title(advice), about=(request_line(advice),), sections=tuple(sections))
 
 
@@ -70,7 +70,7 @@ def _trace(advice: Advice, book: Rulebook) -> Section:
 
 
 def _time(best: Choice | None) -> Section:
-    steps = waterfall(best.grid.points, best.place) if best else []
+    steps = best.steps if best else []
     rows = [(CAUSES[c], f"{100 * (share or 0):.1f} %", shown("latency_estimate_s", seconds)) for c, seconds, share in steps]
     table = Table(heading=("cause", "share", "adds"), rows=tuple(rows), right=(False, True, True))
     return Section(key="time", title="Where the time goes", table=table)
@@ -110,7 +110,10 @@ def _excluded(advice: Advice) -> Section:
 
 def _own(advice: Advice, catalog: Catalog, book: Rulebook) -> list[Section]:
     """Return what there is to say of specs of the user's own: where their chips are, and what was left out."""
-    parts = (("yours", "Your chips", yours(advice, catalog)), ("left-out", "Left out", left_out(catalog, book)))
+    parts = (
+        ("yours", "Your chips", yours(advice, stock_of(catalog))),
+        ("left-out", "Left out", left_out(stock_of(catalog), book)),
+    )
     return [Section(key=key, title=title, points=tuple(points)) for key, title, points in parts if points]
 
 
@@ -126,8 +129,8 @@ def _documents(advice: Advice, catalog: Catalog, book: Rulebook) -> Section:
     return Section(key="sources", title="Sources", text=("Every document that a figure of this page rests on.",), table=table)
 
 
-def _left_out(advice: Advice, catalog: Catalog) -> Section:
-    return Section(key="not-modelled", title="Not modelled", points=tuple(not_modelled(advice, catalog)))
+def _left_out(advice: Advice) -> Section:
+    return Section(key="not-modelled", title="Not modelled", points=tuple(not_modelled(advice)))
 
 
 def one_line(advice: Advice) -> str:

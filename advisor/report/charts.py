@@ -11,14 +11,15 @@ import altair as alt
 import numpy as np
 
 from engine.compiled import breakdown, estimate, kernels_on
-from engine.predict import waterfall
 
-from ..candidate import LOOKED_AT
+from ..candidate import COARSE
 from ..insight import Pair
 from ..recommend import Advice, Choice
 from .text import CAUSES
 
 BLUE, ORANGE, GREY, GREEN = "#3b82c4", "#e07b26", "#8b949e", "#3fa45b"
+DRAWN: Final = np.union1d(np.arange(1.0, 129.0), np.array(COARSE, dtype=float))
+"""Batches at which curves are drawn."""
 _HEIGHT: Final = 260
 Values = Iterable[Mapping[str, Any]]
 
@@ -109,7 +110,7 @@ def _roofline(advice: Advice, best: Choice) -> Chart:
 
 def _curve(advice: Advice, best: Choice) -> list[dict[str, Any]]:
     """Return the batch curve of the recommended chip, to the largest batch that fits."""
-    points = estimate(advice.network, [best.machine], LOOKED_AT)
+    points = estimate(advice.network, [best.machine], DRAWN, ladder=False)
     fits = ~(points.memory_bytes[0] > best.machine.capacity)
     names = {
         "bound": "latency_lower_bound_s", "p10": "latency_p10_s", "estimate": "latency_estimate_s", "p90": "latency_p90_s",
@@ -166,7 +167,7 @@ def _yield(advice: Advice, best: Choice) -> Chart:
 def _ladder(best: Choice) -> Chart:
     steps = [
         {"cause": CAUSES[cause], "seconds": seconds or 0.0, "share": share or 0.0, "order": order}
-        for order, (cause, seconds, share) in enumerate(waterfall(best.grid.points, best.place))
+        for order, (cause, seconds, share) in enumerate(best.steps)
         if (share or 0) > 0
     ]
     bars = alt.Chart(_values(steps)).mark_bar(color=BLUE).encode(

@@ -10,7 +10,7 @@ from typing import Final
 from engine.fleet import CHIP_FIGURES
 from engine.units import render, significant
 
-from ..contract import GENERAL
+from ..body import GENERAL
 from ..explore.answer import NOT_MODELLED, Answer, Bound, Found
 from ..explore.axes import Axis
 from ..explore.field import grid

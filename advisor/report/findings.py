@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Annotated, Any, Final
@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine import __version__
 from engine.codes import CODES, Code
 from engine.errors import Fault, Severity
-from engine.folders import LeftOut
 
 from ..check import load_checks
 from ..validation import Outcome, Report
+from .leftout import counted, finding, in_words, one_line
 
 SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _OWN: Final = Code("a check of your own", "Check the figure against its source, or name an exception with its reason.")
@@ -66,25 +66,21 @@ def codes() -> Mapping[str, Code]:
 
 def line(fault: Fault) -> str:
     """Return a fault as compilers print one, which editors make clickable: file, line, column, severity, message."""
-    place = f"{_one_line(fault.file)}:{fault.line}:{fault.column}"
-    return f"{place}: {fault.severity}: {_one_line(_told(fault))}"
-
-
-def _told(fault: Fault) -> str:
-    return f"{fault.pointer or '/'}: {fault.message}"
+    place = f"{one_line(fault.file)}:{fault.line}:{fault.column}"
+    return f"{place}: {fault.severity}: {one_line(in_words(fault))}"
 
 
 def summary(report: Report) -> str:
     """Return the last line: how many files, errors and warnings."""
-    parts = [_counted(len(report.outcomes), "file"), *(_counted(report.count(what), what) for what in ("error", "warning"))]
-    passed = f"; {_counted(len(report.passed_over), 'other JSON file')} passed over" if report.passed_over else ""
+    parts = [counted(len(report.outcomes), "file"), *(counted(report.count(what), what) for what in ("error", "warning"))]
+    passed = f"; {counted(len(report.passed_over), 'other JSON file')} passed over" if report.passed_over else ""
     return ", ".join(parts) + passed
 
 
 def text(report: Report, facts: str = "") -> str:
     """Return a line for each fault, what follows from a valid file, and the summary."""
     lines = [line(fault) for fault in report.faults]
-    lines += [f"{_one_line(file)}: no spec of ours, passed over" for file in report.passed_over]
+    lines += [f"{one_line(file)}: no spec of ours, passed over" for file in report.passed_over]
     return "".join(f"{told}\n" for told in lines) + facts + summary(report) + "\n"
 
 
@@ -102,11 +98,6 @@ def _file(outcome: Outcome) -> dict[str, Any]:
     return {"file": outcome.file, "valid": outcome.valid, "faults": [finding(fault) for fault in outcome.faults]}
 
 
-def finding(fault: Fault) -> dict[str, Any]:
-    """Return a fault as the JSON contract has it."""
-    return {name: getattr(fault, name) for name in FindingPart.model_fields}
-
-
 def github(report: Report) -> str:
     """Return a workflow command for each fault, which GitHub shows at its line, and the summary."""
     return "".join(f"{_command(fault)}\n" for fault in report.faults) + summary(report) + "\n"
@@ -116,7 +107,7 @@ def _command(fault: Fault) -> str:
     title = f"{fault.rule}: {codes().get(fault.rule, _OWN).title}"
     properties = {"file": PurePath(fault.file).as_posix(), "line": fault.line, "col": fault.column, "title": title}
     told = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
-    return f"::{fault.severity} {told}::{_data(_told(fault))}"
+    return f"::{fault.severity} {told}::{_data(in_words(fault))}"
 
 
 def _data(value: str) -> str:
@@ -160,7 +151,7 @@ def _result(fault: Fault, rules: list[str]) -> Mapping[str, Any]:
         "ruleId": fault.rule,
         "ruleIndex": rules.index(fault.rule),
         "level": fault.severity,
-        "message": {"text": _told(fault)},
+        "message": {"text": in_words(fault)},
         "locations": [{"physicalLocation": place, "logicalLocations": [{"fullyQualifiedName": fault.pointer or "/"}]}],
     }
 
@@ -171,14 +162,6 @@ def _artifact(file: str) -> Mapping[str, str]:
     if path.is_absolute():
         return {"uri": "file://" + quote(path.as_posix(), errors="replace")}
     return {"uri": quote(path.as_posix(), errors="replace"), "uriBaseId": "%SRCROOT%"}
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _one_line(value: str) -> str:
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in value)
 
 
 def printed(report: Report, form: str, facts: str = "") -> str:
@@ -192,32 +175,3 @@ def _json(report: Report) -> str:
 
 FORMATS: Final = {"text": text, "json": _json, "sarif": sarif, "github": github}
 """Name of --format -> what prints it."""
-
-
-def told(item: LeftOut) -> str:
-    """Return which file is left out, and what stands in for what it would have defined."""
-    instead = "".join(f", {name} is that of {where}" for name, where in item.instead.items())
-    return f"{_one_line(item.file)} is left out{instead}"
-
-
-class LeftOutPart(_Part):
-    """A file of the user's that the answer does without. `ids` is what it would have defined, `instead` what stands in."""
-
-    file: str
-    kind: str
-    ids: list[str]
-    instead: dict[str, str]
-    faults: list[FindingPart]
-
-
-def left_out(item: LeftOut) -> dict[str, Any]:
-    """Return what is left out as the JSON contract has it."""
-    kept = {"file": item.file, "kind": item.kind, "ids": list(item.ids), "instead": dict(item.instead)}
-    return kept | {"faults": [finding(fault) for fault in item.faults]}
-
-
-def first(faults: Iterable[Fault]) -> str:
-    """Return the first of some faults in a few words, and how many more there are."""
-    told, *more = faults
-    rest = f" and {_counted(len(more), 'more fault')}" if more else ""
-    return f"line {told.line}: {_one_line(_told(told))}{rest}"

@@ -19,11 +19,12 @@ from sympy.printing.mathml import mathml
 
 from engine import __version__
 from engine.catalog import Catalog
+from engine.network import build
 from engine.units import render
 
 from ..derive import derive
 from ..recommend import Advice, Choice, advise
-from ..rule import Rulebook
+from ..rulebook import Rulebook
 from ..step import FORMS, Step
 from .answer import cards, document, one_line
 from .charts import Chart, charts
@@ -53,7 +54,8 @@ def answer(advice: Advice, catalog: Catalog, book: Rulebook) -> str:
     told, live = document(advice, catalog, book), _live(advice, catalog, book)
     if best is None:
         return _render(told, drawn, [], live, [])
-    steps = derive(advice.network, best.machine, int(best.facts["batch"]), _asked(advice), catalog=catalog)
+    network = build(catalog.workloads[advice.network.id], advice.network.sizes)
+    steps = derive(network, best.machine, int(best.facts["batch"]), _asked(advice), catalog=catalog)
     return _render(told, drawn, cards(best), live, steps)
 
 

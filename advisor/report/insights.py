@@ -27,7 +27,7 @@ from ..insight import (
 )
 from ..recommend import Choice, advise
 from ..requirements import Requirements
-from ..rule import Rulebook
+from ..rulebook import Rulebook
 from .document import Document, Section, Table
 from .text import CAUSES
 

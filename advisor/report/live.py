@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import engine
 from engine.compiled import kernels_on
-from engine.cost import Cost
-from engine.library import seconds_per_sample
+from engine.cost import Cost, seconds_per_sample
 from engine.machine import Machine
-from engine.network import Network
+from engine.totals import Totals
 
 _KERNEL: Final = (
     "kind", "work_done", "weights", "inputs", "outputs", "rows", "columns", "channels", "taps", "groups", "shared", "routed",
@@ -26,7 +25,7 @@ def code() -> str:
     return forms + Path(__file__).with_name("live.js").read_text(encoding="utf-8")
 
 
-def network_data(network: Network, machine: Machine) -> dict[str, Any]:
+def network_data(network: Totals, machine: Machine) -> dict[str, Any]:
     """Return a network as the code takes it: its kernels on a machine's runtime, and totals per pass and per sample."""
     kernels = [
         {name: getattr(cost, name) for name in _KERNEL} | {"count": count, "key_splits": cost.splits} | _rated(cost, machine)

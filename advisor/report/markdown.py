@@ -6,12 +6,12 @@ import re
 from typing import Final
 
 from engine.catalog import Catalog
-from engine.predict import waterfall
 
-from ..contract import not_modelled, sources
+from ..body import not_modelled, sources
 from ..facts import shown
 from ..recommend import Advice, Choice
-from ..rule import Rulebook
+from ..rulebook import Rulebook
+from ..stock import Stock, stock_of
 from .layout import markdown_table
 from .text import CAUSES, HEADINGS, RIGHT, alternative_row, left_out, marked, need_text, request_line, yours
 
@@ -19,7 +19,7 @@ _UNITS: Final = re.compile(r"(_per_s|_bytes|_[sjw])$")
 """What a value says already."""
 
 
-def report(advice: Advice, catalog: Catalog, book: Rulebook, *, top: int = 5) -> str:
+def report(advice: Advice, catalog: Catalog | Stock, book: Rulebook, *, top: int = 5) -> str:
     """Return the answer as Markdown: verdict, reasons, ladder, alternatives, exclusions, sources."""
     best = advice.recommendation
     lines = [
@@ -34,9 +34,9 @@ def report(advice: Advice, catalog: Catalog, book: Rulebook, *, top: int = 5) ->
         else []
     )
     lines += _places(advice)
-    for heading, items in (("Your chips", yours(advice, catalog)), ("Left out", left_out(catalog, book))):
+    for heading, items in (("Your chips", yours(advice, stock_of(catalog))), ("Left out", left_out(stock_of(catalog), book))):
         lines += [f"## {heading}", "", *(f"- {item}" for item in items), ""] if items else []
-    lines += ["## Not modelled", "", *(f"- {item}" for item in not_modelled(advice, catalog)), ""]
+    lines += ["## Not modelled", "", *(f"- {item}" for item in not_modelled(advice)), ""]
     lines += [
         "## Sources",
         "",
@@ -51,7 +51,7 @@ def _recommended(advice: Advice, best: Choice) -> list[str]:
     figures = [(_UNITS.sub("", name).replace("_", " "), shown(name, best.facts[name])) for name in names]
     reasons = [(reason["rule"], reason["verdict"], reason["because"]) for reason in advice.rationale]
     steps = [(CAUSES[cause], f"{100 * (share or 0):.1f} %", shown("latency_estimate_s", seconds))
-             for cause, seconds, share in waterfall(best.grid.points, best.place)]  # fmt: skip
+             for cause, seconds, share in best.steps]  # fmt: skip
     winners = [(name, marked(w), w.slot.dtype, f"{w.facts['batch']:g}", shown("latency_p90_s", w.facts["latency_p90_s"]))
                for name, w in advice.winners.items()]  # fmt: skip
     heading = ("profile", "chip", "dtype", "batch", "latency, 90 % sure")

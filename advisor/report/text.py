@@ -6,19 +6,21 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from engine.catalog import Catalog
-from engine.predict import waterfall
 from engine.units import render, significant
 
-from ..contract import not_modelled
+from ..body import not_modelled
 from ..exclusion import Exclusion, Need, Undetermined
 from ..facts import shown
 from ..recommend import Advice, Choice
-from ..rule import Rulebook
-from .findings import first, told
+from ..rulebook import Rulebook
+from ..stock import Stock, stock_of
 from .layout import LABEL, Paint, block, hung, labelled, plain, table
+from .leftout import first, told
+
+if TYPE_CHECKING:
+    from engine.catalog import Catalog
 
 MAX_LISTED: Final = 400
 MANY: Final = 10
@@ -40,15 +42,16 @@ CAUSES: Final = {
 _DIMENSIONS: Final = {"s": "time", "FLOP/s": "rate", "B/s": "bandwidth", "J": "energy", "W": "power", "B": "size"}
 
 
-def report(advice: Advice, catalog: Catalog, book: Rulebook, *, width: int = 100, top: int = 5, explain: bool = False,
+def report(advice: Advice, specs: Catalog | Stock, book: Rulebook, *, width: int = 100, top: int = 5, explain: bool = False,
            paint: Paint = plain) -> str:  # fmt: skip
     """Return the answer as text of at most `width` columns; `top` shortens the tables, `explain` lists every exclusion."""
+    stock = stock_of(specs)
     parts = [_verdict(advice, width, paint)] if advice.recommendation else [_failure(advice, width, paint)]
     if advice.recommendation:
         parts += [_why(advice, width), _ladder(advice.recommendation, width), _winners(advice, width)]
     parts += [_alternatives(advice, book, top, width, paint), _excluded(advice, book, width, explain=explain)]
-    parts += [block("Yours", yours(advice, catalog), width, hang=2), block("Left out", left_out(catalog, book), width, hang=2)]
-    parts += [labelled("Not modelled", "; ".join(not_modelled(advice, catalog)), width)]
+    parts += [block("Yours", yours(advice, stock), width, hang=2), block("Left out", left_out(stock, book), width, hang=2)]
+    parts += [labelled("Not modelled", "; ".join(not_modelled(advice)), width)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
@@ -155,7 +158,7 @@ def _why(advice: Advice, width: int) -> list[str]:
 
 def _ladder(choice: Choice, width: int) -> list[str]:
     """Return the ladder of causes as a bar for each, largest first."""
-    steps = [(CAUSES[cause], share or 0.0) for cause, _, share in waterfall(choice.grid.points, choice.place)]
+    steps = [(CAUSES[cause], share or 0.0) for cause, _, share in choice.steps]
     ranked = sorted((step for step in steps if step[1] >= 0.005), key=lambda step: -step[1])  # noqa: PLR2004 - half a percent
     full = min(60, width - LABEL - 30)
     bars = [f"{100 * share:3.0f} % {name:<22} {'█' * max(1, round(share * full))}" for name, share in ranked]
@@ -185,7 +188,7 @@ def marked(choice: Choice) -> str:
     return f"{choice.chip.id} (yours)" if choice.facts["user_spec"] else choice.chip.id
 
 
-def yours(advice: Advice, catalog: Catalog) -> list[str]:
+def yours(advice: Advice, stock: Stock) -> list[str]:
     """Return where each chip of the user's own is: recommended, its place among the alternatives, excluded, undetermined."""
     places = {} if advice.recommendation is None else {advice.recommendation.chip.id: "recommended"}
     total = len(advice.alternatives)
@@ -193,14 +196,14 @@ def yours(advice: Advice, catalog: Catalog) -> list[str]:
         places[choice.chip.id] = f"place {place} of {total} alternatives; lost on {lost}"
     places |= {item.hardware: f"excluded by {item.rule.id}: {item.because}" for item in advice.excluded}
     places |= {item.hardware: f"undetermined: missing {'; '.join(item.missing) or 'a figure'}" for item in advice.undetermined}
-    own = [name for name, entry in catalog.accelerators.entries.items() if not entry.ours and name in places]
+    own = [name for name, card in stock.cards.items() if not card.ours and name in places]
     more = [f"{len(own) - MANY} more: --top {total}"] if len(own) > MANY else []
     return [f"{name}: {places[name]}" for name in own[:MANY]] + more
 
 
-def left_out(catalog: Catalog, book: Rulebook) -> list[str]:
+def left_out(stock: Stock, book: Rulebook) -> list[str]:
     """Return what the answer does without: files of the user's with errors, and what stands in for them."""
-    return [f"{told(item)}: {first(item.faults)}" for item in (*catalog.left_out, *book.left_out)]
+    return [f"{told(item)}: {first(item.faults)}" for item in (*stock.left_out, *book.left_out)]
 
 
 def alternative_row(choice: Choice, lost: str) -> tuple[str, ...]:

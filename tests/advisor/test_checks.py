@@ -15,9 +15,10 @@ from advisor.chip_facts import CHIP, FORMAT, NUMBERS, SIZE, TEXTS, UNITS, facts_
 from advisor.facts import with_unit
 from advisor.report.findings import line
 from advisor.validation import validate_file
-from engine.accelerator import DTYPE_BYTES, Accelerator
+from engine.accelerator import Accelerator
 from engine.catalog import load
 from engine.errors import SpecError
+from engine.machine import DTYPE_BYTES
 
 BOOK = load_checks()
 CHIPS = {chip.id: chip for chip in load().accelerators}

@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from strategies import catalog
 
-from advisor.contract import AdvicePart, as_json
+from advisor.body import as_json
+from advisor.contract import AdvicePart
 from advisor.recommend import advise
 from advisor.requirements import Requirements
 from advisor.rule import load_rulebook

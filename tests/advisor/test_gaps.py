@@ -20,7 +20,7 @@ from engine.assembly import machine
 from engine.calibration import Resolved, resolve
 from engine.catalog import Catalog, Entry, Shelf
 from engine.compiled import estimate
-from engine.predict import COLUMNS
+from engine.rows import COLUMNS
 
 BOOK = load_rulebook()
 MODELS = ("resnet50", "bert-base")

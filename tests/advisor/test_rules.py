@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.facts import NUMBERS, TEXTS, fill, placeholders
-from advisor.rule import FAMILIES, Rule, load_rulebook
+from advisor.rule import load_rulebook
+from advisor.rulebook import FAMILIES, Rule
 from engine.catalog import data_root
 from engine.errors import ExpressionError, SpecError, UnknownNameError
 from engine.expressions import parse
@@ -90,13 +91,13 @@ def test_a_rule_takes_three_plain_facts(name: str, facts: Mapping[str, float], f
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_holds_on_its_own_examples(rule: Rule) -> None:
-    assert rule.fires(rule.examples.fires) is True
-    assert rule.fires(rule.examples.silent) is False
+    assert rule.fires(rule.fires_on) is True
+    assert rule.fires(rule.silent_on) is False
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_an_unknown_fact_never_counts_as_0(rule: Rule) -> None:
-    unknown = dict.fromkeys(rule.examples.fires)
+    unknown = dict.fromkeys(rule.fires_on)
     assert rule.fires(unknown) is None
     assert np.isnan(rule.over({name: np.array([np.nan]) for name in unknown})).all()
 
@@ -108,7 +109,7 @@ VALUES = st.one_of(st.none(), st.integers(-8, 40).map(lambda quarters: quarters 
 def test_a_rule_means_the_same_over_arrays(data: st.DataObject, rule: Rule) -> None:
     names = sorted(parse(rule.when).names)
     rows: list[dict[str, Any]] = [data.draw(st.fixed_dictionaries(dict.fromkeys(names, VALUES))) for _ in range(3)]
-    rows += [dict(rule.examples.fires), dict(rule.examples.silent)]
+    rows += [dict(rule.fires_on), dict(rule.silent_on)]
     arrays = {name: np.array([row[name] for row in rows], dtype=float) for name in names}
     told = {True: 1.0, False: 0.0, None: math.nan}
     np.testing.assert_array_equal(rule.over(arrays), [told[rule.fires(row)] for row in rows])
@@ -125,7 +126,7 @@ def test_a_message_names_only_facts_of_the_vocabulary_and_fills_them_all(rule: R
 @pytest.mark.parametrize("rule", [rule for rule in BOOK.rules if rule.shortfall], ids=lambda rule: rule.id)
 def test_a_shortfall_is_above_1_exactly_where_its_rule_fires(rule: Rule) -> None:
     shortfall = parse(rule.shortfall or "")
-    assert shortfall(rule.examples.fires) > 1 >= shortfall(rule.examples.silent)
+    assert shortfall(rule.fires_on) > 1 >= shortfall(rule.silent_on)
 
 
 def test_a_rule_says_its_numbers() -> None:
@@ -156,7 +157,7 @@ def test_an_unknown_profile_gets_a_suggestion() -> None:
 
 
 def rule_file(**changes: Any) -> dict[str, Any]:
-    rule = BOOK["L204"].model_dump(exclude_none=True) | changes
+    rule = BOOK.specs["L204"].model_dump(exclude_none=True) | changes
     return {"id": "latency", "about": "mine", "sources": {"model": {"title": "mine"}}, "rules": [rule]}
 
 

@@ -19,7 +19,7 @@ from advisor.model_contract import ModelPart
 from advisor.model_table import View, tabulate
 from advisor.report.model import as_text, label, lines
 from engine.catalog import data_root
-from engine.predict import predict
+from engine.rows import predict
 
 Run = Callable[..., tuple[int, str, str]]
 WORKLOADS = ("resnet50", "bert-base", "gpt2", "inception-v3", "mobilenet-v3-large", "vit-b-16", "yolov3")

@@ -20,7 +20,7 @@ from engine.compiled import CAUSES, Estimate, estimate
 from engine.errors import DomainError
 from engine.fleet import CHIP_FIGURES, Fleet, estimate_fleet, fleet
 from engine.machine import Machine
-from engine.predict import COLUMNS
+from engine.rows import COLUMNS
 from engine.specimen import specimen
 
 VALUES = {

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import GraphError
-from engine.network import Network, build, choose_sizes
+from engine.network import Network, build
+from engine.sizes import choose_sizes
 
 WORKLOADS = sorted(path.stem for path in (strategies.ROOT / "specs" / "workloads").glob("*.json"))
 TOKENS = {"x": [4, 8]}

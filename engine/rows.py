@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from .accelerator import Accelerator
 from .catalog import Catalog, load
-from .compiled import CAUSES, Estimate, estimate
+from .compiled import Estimate, estimate
 from .errors import DomainError
 from .machine import GRAPH, Machine
 from .network import Network, build
+from .point import confidence, known, waterfall
 from .workload import Workload
 
 MAX_BATCH: Final = 10**9
@@ -88,19 +88,3 @@ def row(network: Network, machine: Machine, points: Estimate, place: tuple[int, 
         "confidence": confidence(chip, machine.level),
         **{f"waterfall_share_{cause}": share for cause, _, share in waterfall(points, place)},
     }
-
-
-def waterfall(points: Estimate, place: tuple[int, int]) -> list[tuple[str, float | None, float | None]]:
-    """Return for each cause its seconds and its share of the estimate; the shares sum to 1."""
-    total = points.latency_estimate_s[place]
-    return [(cause, known(points.ladder_s[cause][place]), known(points.ladder_s[cause][place] / total)) for cause in CAUSES]
-
-
-def known(value: float) -> float | None:
-    """Return a value as a plain float, or None for one that is unknown."""
-    return float(value) if np.isfinite(value) else None
-
-
-def confidence(chip: Accelerator, level: str) -> str:
-    """Return what an estimate on a chip rests on: "modelled" for a chip without silicon, else the level of its interval."""
-    return "modelled" if chip.confidence == "modelled" else level
