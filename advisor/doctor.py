@@ -62,6 +62,7 @@ def examine(options: Sequence[Path], inherited: Sequence[Path], terminal: Termin
         "needs": needs,
         "extras": extras,
         "specs": partial(specs, options, inherited),
+        "cache": cache,
         "terminal": partial(of_terminal, terminal),
     }
     return [line for section, check in checks.items() for line in guarded(section, check)]
@@ -234,6 +235,39 @@ def _yours(origin: str, folder: Path) -> Line:
         state="finding" if errors else "note",
         remedy=f"see them: advise validate {folder}",
     )
+
+
+# What it remembers.
+
+
+def cache() -> Iterator[Line]:
+    """Yield where snapshots of our specs are kept, how much they take, whether one fits, and whether it could be written."""
+    from .snapshot import ENVIRONMENT, folder, open_snapshot  # noqa: PLC0415
+
+    made = partial(Line, section="cache")
+    place = folder()
+    if place is None:
+        yield made(
+            name="folder", value=f"none, since {ENVIRONMENT} is empty", state="note", remedy="answers take longer without"
+        )
+        return
+    sizes = [entry.stat().st_size for entry in place.rglob("*") if entry.is_file()] if place.is_dir() else []
+    yield made(name="folder", value=f"{place}: {counted(len(sizes), 'file')}, {sum(sizes) / 1e6:.1f} MB")
+    fits = open_snapshot()
+    there = fits is not None and (fits.path / "catalogue").is_file()
+    yield made(name="snapshot", value="there" if there else "not yet: the next answer makes it")
+    writable = os.access(nearest(place), os.W_OK | os.X_OK)
+    hint = "" if writable else f"answers take longer without; name another folder in {ENVIRONMENT}"
+    yield made(name="writable", value="yes" if writable else "no", state="well" if writable else "note", remedy=hint)
+
+
+def nearest(path: Path) -> Path:
+    """Return a path, or the nearest folder above it that exists.
+
+    >>> nearest(Path("/nowhere/at/all")) == Path("/")
+    True
+    """
+    return next(each for each in (path, *path.absolute().parents) if each.exists())
 
 
 # Who looks at it.

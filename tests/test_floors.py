@@ -52,8 +52,8 @@ importers.__init__ importers.onnx.__init__ importers.onnx.wire importers.onnx.be
 importers.onnx.shapes importers.onnx.batch importers.onnx.program importers.onnx.patterns importers.onnx.writer
 importers.onnx.lines importers.onnx.groups importers.onnx.sizes importers.onnx.importer importers.onnx.summary
 importers.config importers.graphs importers.decoders importers.encoders importers.hf
-doctor report.doctor
 output loading snapshot answering completion options lab.boxes lab.bench lab.loop report.lab
+doctor report.doctor
 commands.__init__ commands.accuracy commands.advise commands.calibrate commands.claims commands.compare commands.derive
 commands.doctor commands.explore commands.import_hf commands.import_onnx
 commands.insights commands.lab commands.list_specs commands.measure commands.new commands.predict commands.probe

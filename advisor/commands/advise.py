@@ -30,6 +30,7 @@ Exit codes: 0 an answer, 1 nothing qualifies, 2 the request or a spec is wrong.
 \b
 Environment:
   ROOFWISE_SPECS  folders of your own specs, separated as in PATH
+  ROOFWISE_CACHE  folder of what answers need of our specs; empty for none
   COLUMNS         width of the text, from 60 to 160
   NO_COLOR        no colours, whatever it says
 

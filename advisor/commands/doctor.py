@@ -23,7 +23,7 @@ def command(
     ] = "text",
     out: Out = None,
 ) -> None:
-    """Look at the installation: versions, extras, specs, terminal.
+    """Look at the installation: versions, specs, cache, terminal.
 
     Says where Roofwise and its specs are, whether all that it needs is there and works, whether your own spec folders are
     valid, and what mends what is wrong: when something behaves oddly, and in a report of a fault.

@@ -148,6 +148,21 @@ def test_folders_of_the_user_are_valid_faulty_empty_or_gone(tmp_path: Path) -> N
     assert found[3].remedy == f"see them: advise validate {tmp_path / 'faulty'}"
 
 
+def test_the_cache_is_found_empty_filled_locked_or_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOFWISE_CACHE", str(tmp_path / "cache"))
+    before = lines("cache", doctor.cache)
+    assert before["folder"].value == f"{tmp_path / 'cache'}: 0 files, 0.0 MB"
+    assert before["snapshot"].value == "not yet: the next answer makes it"
+    with pytest.raises(SystemExit):
+        main(["--model", "resnet50", "--latency", "10ms", "--hardware", "nvidia-l4"])
+    after = lines("cache", doctor.cache)
+    assert (after["snapshot"].value, after["writable"].value) == ("there", "yes")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert (lines("cache", doctor.cache)["writable"].state, after["writable"].state) == ("note", "well")
+    monkeypatch.setenv("ROOFWISE_CACHE", "")
+    assert lines("cache", doctor.cache)["folder"].value == "none, since ROOFWISE_CACHE is empty"
+
+
 @pytest.mark.parametrize(("encoding", "state"), [("utf-8", "well"), ("UTF8", "well"), ("ANSI_X3.4-1968", "note")])
 def test_a_terminal_without_unicode_is_a_note(encoding: str, state: str) -> None:
     terminal = Terminal(encoding=encoding, columns=80, colour=True)
