@@ -328,9 +328,7 @@ def _stock(data: Mapping[str, Any], numbers: npt.NDArray[np.float64], snapshot: 
 
 
 def _built(catalog: Callable[[], Catalog], name: str, sizes: Mapping[str, int]) -> Totals:
-    from engine.network import build  # noqa: PLC0415 - with all operators
-
-    return build(catalog().workloads[name], sizes)
+    return catalog().network(name, sizes)
 
 
 class _Machines:

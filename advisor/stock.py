@@ -65,8 +65,6 @@ def stock_of(specs: Catalog | Stock) -> Stock:
     """Return the stock of a catalogue; a stock is one already."""
     if isinstance(specs, Stock):
         return specs
-    from engine.network import build  # noqa: PLC0415 - with all operators; a snapshot needs none
-
     cards = {chip.id: card_of(chip, specs) for chip in specs.accelerators}
 
     def card(name: str) -> Card:
@@ -77,7 +75,7 @@ def stock_of(specs: Catalog | Stock) -> Stock:
 
     return Stock(
         cards=cards, card=card, machine=specs.machine, documents=documents, left_out=specs.left_out,
-        model=lambda name: specs.workloads[name], network=lambda model, sizes: build(specs.workloads[model], sizes),
+        model=lambda name: specs.workloads[name], network=specs.network,
         runtimes=runtimes_of(cards.values()), catalog=lambda: specs,
     )  # fmt: skip
 

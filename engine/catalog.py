@@ -19,6 +19,7 @@ from .folders import Layer, LeftOut, check_directories, left_out, our_layer, unk
 from .kinds import FOLDERS
 from .machine import GRAPH, Machine
 from .measurement import Measurement
+from .network import Network, build
 from .quantity import Model
 from .single import KernelMachine, kernel_machine
 from .workload import Workload
@@ -85,6 +86,10 @@ class Shelf(Generic[M]):
             return UnknownNameError(f"{name!r} could be {' or '.join(sorted(begins))}; give the whole id")
         return unknown(self.kind, name, self.entries)
 
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is a spec of an id."""
+        return name in self.entries
+
     def __iter__(self) -> Iterator[M]:
         """Iterate over the specs by id."""
         return iter([self.entries[name].model for name in sorted(self.entries)])
@@ -121,10 +126,28 @@ class Catalog:
 
     def machine(self, hardware: str, dtype: str, runtime: str = GRAPH) -> Machine:
         """Return the machine of a chip, a number format and a runtime. Raises UnknownNameError for one that it has not."""
-        chip = self.accelerators[hardware]
-        if dtype not in chip.peak_dense:
-            raise unknown(f"peak of {hardware} in", dtype, chip.dtypes)
-        return machine(chip, self.constants[hardware], dtype, runtime)
+        key = hardware, dtype, runtime
+        if key not in self._machines:
+            chip = self.accelerators[hardware]
+            if dtype not in chip.peak_dense:
+                raise unknown(f"peak of {hardware} in", dtype, chip.dtypes)
+            self._machines[key] = machine(chip, self.constants[hardware], dtype, runtime)
+        return self._machines[key]
+
+    def network(self, workload: str, sizes: Mapping[str, int] | None = None) -> Network:
+        """Return the network of a workload, built once for each choice of sizes. Raises UnknownNameError and GraphError."""
+        key = workload, tuple(sorted((sizes or {}).items()))
+        if key not in self._networks:
+            self._networks[key] = build(self.workloads[workload], sizes)
+        return self._networks[key]
+
+    @cached_property
+    def _machines(self) -> dict[tuple[str, str, str], Machine]:
+        return {}
+
+    @cached_property
+    def _networks(self) -> dict[tuple[str, tuple[tuple[str, int], ...]], Network]:
+        return {}
 
     def kernel(self, hardware: str, operator: str, format_: str, software: str | None = None) -> KernelMachine | None:
         """Return the machine of single kernels of a chip, or None where nothing calibrates the operator for it.

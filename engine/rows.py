@@ -59,7 +59,7 @@ def predict(
         if not 1 <= batch <= MAX_BATCH:
             raise DomainError(f"batch {batch!r} is no whole number from 1 to {MAX_BATCH}")
     specs = load() if catalog is None else catalog
-    network = build(specs.workloads[workload] if isinstance(workload, str) else workload, sizes)
+    network = specs.network(workload, sizes) if isinstance(workload, str) else build(workload, sizes)
     machines = [
         specs.machine(chip, dtype, runtime) for chip in accelerators for dtype in dtypes or specs.accelerators[chip].dtypes
     ]
