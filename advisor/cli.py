@@ -35,7 +35,7 @@ from .commands import (
     sweep,
     validate,
 )
-from .completion import split_equals
+from .completion import begin
 from .exits import UsageError, guarded
 
 WIDTH: Final = 100
@@ -87,7 +87,7 @@ _UsageError: Final[type[Any]] = next(kind for kind in typer.BadParameter.__mro__
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code. Raises UsageError for arguments that it does not take, and errors of ours."""
-    split_equals(os.environ)
+    begin(os.environ)
     try:
         return int(app(args=arguments, prog_name="advise", standalone_mode=False) or 0)
     except _UsageError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from importlib.util import find_spec
 from itertools import islice
@@ -84,6 +85,13 @@ RATES: Final = words("100/s", "1000/s", "10000/s")
 POWERS: Final = words("15W", "75W", "300W", "700W")
 ENERGIES: Final = words("1mJ", "10mJ", "100mJ")
 MEMORIES: Final = words("8GB", "24GB", "80GB")
+
+
+def begin(environment: MutableMapping[str, str]) -> None:
+    """Make ready for what a shell asks; where none asks, nothing changes."""
+    if "_ADVISE_COMPLETE" in environment:
+        split_equals(environment)
+        sys.modules["rich"] = None  # type: ignore[assignment] # typer would render what is said of each word with it, for longer
 
 
 def split_equals(environment: MutableMapping[str, str]) -> None:
