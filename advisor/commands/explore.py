@@ -14,6 +14,7 @@ from ..options import Dtypes, Model, Out, Runtime, SeqLen, Sizes, Specs, Strict
 
 STOPPED: Final = 130
 """Exit code of a search that Ctrl-C stopped."""
+MOST_WORKERS: Final = 256
 _FORMATS: Final = ("text", "json")
 _OBJECTIVES: Final = words("cost", "power", "energy", "latency", "memory", "throughput")
 _NAMES: Final = {
@@ -163,6 +164,8 @@ def command(
     if workers is not None and scheduler is not None:
         raise inputs.RequestError("--workers are processes of this machine, and --scheduler a cluster; give one of them")
     number = run.cores() if workers is None else inputs.whole_numbers(workers)[0]
+    if workers is not None and number > MOST_WORKERS:
+        raise inputs.RequestError(f"--workers: {number:,} processes are more than {MOST_WORKERS}; --scheduler takes a cluster")
     catalog, _, (model,) = load_models([model], specs, strict=strict)
     space = request.space_of({**ctx.params, "model": model}, catalog)
     means = search.Means(points=points, workers=number, scheduler=scheduler)

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.compiled import kernels_on
 from engine.errors import DomainError
-from engine.fleet import CHIP_FIGURES, fleet
+from engine.fleet import fleet
 from engine.fusion import Kernel
 from engine.solve import RoofCurve, kernel_curve
 
@@ -21,7 +21,7 @@ from .space import Base, Limit, Space, evaluate, point
 from .summary import Record, Summary, pareto
 
 STEP: Final = 0.01
-"""A sensitivity is measured over so large a step to both sides; over one unit where units are counted."""
+"""A sensitivity is measured over so large a step to both sides, but for what is counted."""
 FRONT_ROWS: Final = 8
 NOT_MODELLED: Final = ("voltage, so that energy per FLOP does not rise with the clock", "area, yield, package and their cost")
 """What a search leaves out beside what every answer does."""
@@ -138,7 +138,7 @@ def _roof(space: Space, best: Found) -> RoofCurve | None:
 def _sensitivities(space: Space, best: Found, roof: RoofCurve | None) -> tuple[Sensitivity, ...]:
     """Return the elasticities of every figure that varies, from one evaluation of all steps."""
     names = list(best.figures)
-    steps = {name: _steps(name, best.figures[name]) for name in names}
+    steps = {axis.name: _steps(axis, best.figures[axis.name]) for axis in space.axes}
     figures = {
         name: np.array([steps[name][side] if name == moved else best.figures[name] for moved in names for side in (0, 1)])
         for name in names
@@ -158,10 +158,13 @@ def _sensitivities(space: Space, best: Found, roof: RoofCurve | None) -> tuple[S
     )
 
 
-def _steps(name: str, value: float) -> tuple[float, float]:
-    if CHIP_FIGURES[name].whole:
-        return max(1.0, value - 1.0), value + 1.0
-    return value * (1.0 - STEP), value * (1.0 + STEP)
+def _steps(axis: Axis, value: float) -> tuple[float, float]:
+    """Return the values below and above: a small step to both sides; of what is counted the neighbours that were searched."""
+    if not axis.figure.whole:
+        return value * (1.0 - STEP), value * (1.0 + STEP)
+    place = axis.values.index(value)
+    low, high = axis.values[max(0, place - 1)], axis.values[min(len(axis.values) - 1, place + 1)]
+    return (low, high) if low < high else (value, value + 1.0)
 
 
 def _elasticity(values: Any, steps: tuple[float, float]) -> float | None:

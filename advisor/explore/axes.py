@@ -107,7 +107,7 @@ def _range(told: str, name: str, example: str) -> tuple[Iterable[tuple[float, fl
     match = _RANGE.fullmatch(told)
     if match is None:
         raise RequestError(f"{name}: {told[:60]!r} is no range; write {example}, where the last number says how many values")
-    spacing = closest_spacing(match["spacing"], name)
+    spacing = _spacing_of(match["spacing"], name)
     count = _count(match["count"], name, example)
     factor = _factor(match["unit"], name, example)
     low_factor = _factor(match["low_unit"], name, example) if match["low_unit"] else factor
@@ -120,8 +120,8 @@ def _range(told: str, name: str, example: str) -> tuple[Iterable[tuple[float, fl
     return [(float(value), factor) for value in spread(low, high, count)], spacing
 
 
-def closest_spacing(text: str | None, name: str) -> str:
-    """Return the spacing of a word; without one, "log". Raises RequestError for a word that is none."""
+def _spacing_of(text: str | None, name: str) -> str:
+    """Return the spacing of a word; without one, "log"."""
     word = (text or "log").strip()
     if word not in SPACINGS:
         raise RequestError(f"{name}: no spacing {word[:20]!r}; write log or linear after the number of values")

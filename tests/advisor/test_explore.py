@@ -233,6 +233,18 @@ def test_a_cell_of_the_field_has_the_best_that_meets_the_request() -> None:
     assert None in values[0]
 
 
+def test_what_is_counted_is_compared_with_its_neighbours() -> None:
+    wanted = asked(base="google-tpu-v4", vary=["array_rows=64,128,256", "units=8"], minimize="latency", latency=None)
+    found = search(wanted)
+    rows, units = found.sensitivities
+    latencies = {facts["array_rows"]: facts["latency_estimate_s"] for facts in every_point(wanted)}
+    assert found.best is not None
+    assert found.best.figures["array_rows"] == 256.0
+    assert rows.latency == pytest.approx(math.log(latencies[256.0] / latencies[128.0]) / math.log(2))
+    assert units.latency is not None
+    assert units.latency < 0
+
+
 # Merging.
 
 
@@ -432,6 +444,7 @@ def test_a_faulty_request_is_told(options: dict[str, Any], told: str) -> None:
     ("arguments", "told"),
     [
         (("--workers", "0"), "no whole number from 1"),
+        (("--workers", "9999"), "9,999 processes are more than 256"),
         (("--workers", "2", "--scheduler", "tcp://localhost:1"), "give one of them"),
         (("--points", "points.txt"), "end its name in .parquet or .csv"),
         (("--points", "no/where/points.parquet"), "cannot be written"),
@@ -524,14 +537,15 @@ def test_a_full_disk_keeps_what_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "points.parquet"
-    real = Path.write_bytes
+    real, synced = os.fsync, []
 
-    def full(self: Path, data: bytes) -> int:
-        if "part-000002.parquet" in self.name:
+    def full(file: int) -> None:
+        synced.append(file)
+        if len(synced) == 7:  # the request, two notes with their parts, the third note, and its part
             raise OSError(28, "No space left on device")
-        return real(self, data)
+        real(file)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     code, _, err = explored(capsys, *ARGUMENTS, "--workers", "1", "--points", str(out))
     assert code == 2
     assert "No space left on device" in err
