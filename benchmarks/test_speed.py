@@ -15,7 +15,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from advisor.recommend import advise
 from advisor.requirements import Requirements
-from advisor.rule import Rulebook, load_rulebook
+from advisor.rule import load_rulebook
+from advisor.rulebook import Rulebook
 from engine import Catalog, build, load, predict
 from engine.compiled import estimate
 
