@@ -188,7 +188,7 @@ class Pool(Mapping[str, Any]):
         return {name: float(values[place] if np.ndim(values := self[name]) else values) for name in told}
 
     def gaps(self, rows: Index) -> Gaps:
-        """Return what lies between neighbouring candidates of slots, and beyond the last; `rows` says which slots count."""
+        """Return what lies between neighbouring candidates of slots, and beyond the last up to LARGEST_BATCH."""
         key = f"gaps {rows.tobytes()!r}"
         if key not in self._derived:
             self._derived[key] = self._gaps(rows)
@@ -198,7 +198,7 @@ class Pool(Mapping[str, Any]):
     def _gaps(self, rows: Index) -> Gaps:
         last = np.append(self.row[1:] != self.row[:-1], True) if self.row.size else np.empty(0, dtype=bool)
         upper = np.where(last, LARGEST_BATCH + 1, np.append(self.batch[1:], 0.0))
-        below = np.flatnonzero((upper - self.batch > 1) & self.of(rows))
+        below = np.flatnonzero((upper - self.batch > 1) & (self.batch < LARGEST_BATCH) & self.of(rows))
         return Gaps(self, below, last[below])
 
 

@@ -112,12 +112,11 @@ def _qualifying(pool: Pool, rules: Sequence[Rule], asked: Index) -> set[int]:
     """Return which of some slots qualify at a batch: most at 1, where a pass is shortest and smallest."""
     pool.look(asked[~pool.looked(asked)], [1.0])
     while True:
-        living = alive_rows(pool, rules)
-        living_too = set(living.tolist())
-        gaps = pool.gaps(np.array([row for row in asked.tolist() if row not in living_too], dtype=np.intp))
+        living = set(alive_rows(pool, rules).tolist())
+        gaps = pool.gaps(np.array([row for row in asked.tolist() if row not in living], dtype=np.intp))
         open_ = gaps.may_live(rules)
         if not open_.any():
-            return living_too & set(asked.tolist())
+            return living & set(asked.tolist())
         look_between(pool, gaps, open_)
 
 

@@ -17,6 +17,7 @@ from advisor.recommend import Advice, Choice, advise
 from advisor.requirements import Requirements
 from advisor.rule import load_rulebook
 from advisor.rulebook import Profile
+from advisor.search import add_curves
 from advisor.stock import stock_of
 from engine.compiled import FIGURES
 from engine.expressions import parse
@@ -213,3 +214,15 @@ def test_a_batch_that_is_asked_for_is_the_only_one(batch: int) -> None:
     advice = advise(Requirements(model="resnet50", batch=batch), STOCK, BOOK)
     assert choices(advice)
     assert {choice.batch for choice in choices(advice)} == {batch}
+
+
+def test_a_batch_beyond_the_largest_that_is_asked_for_widens_no_search() -> None:
+    curve = every(model="resnet50", hardware=("nvidia-l4",))
+    limit = float(np.sort(curve["latency_p90_s"][curve.batch == 1024.0])[0]) * 1.2  # 1,024 is within it, 4,000 is not
+    asked = Requirements(model="resnet50", hardware=("nvidia-l4",), batch=4000, latency_s=limit)
+    assert advise(asked, STOCK, BOOK).recommendation is None
+    pool = Pool(STOCK.network("resnet50", {}), asked, slots_of(STOCK, asked))
+    rows = np.array([row for row, slot in enumerate(pool.slots) if slot.chip.id == "nvidia-l4"])
+    pool.look(rows, [4000.0])
+    add_curves(pool, rows, [BOOK["L204"]])
+    assert pool.batch[pool.batch < 4000].max() == 1024
