@@ -5,12 +5,14 @@ Nothing here fails: what a check cannot find out is itself a finding. So only th
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module, metadata
@@ -169,7 +171,8 @@ def library(name: str, least: str) -> tuple[str, State, str]:
     if release(held) < release(least):
         return f"{held}, older than {least}", "finding", f"pip install --upgrade '{name}>={least}'"
     try:
-        import_module(MODULES.get(name, name.replace("-", "_")))
+        with redirect_stderr(io.StringIO()):  # a library that fails may print why, too
+            import_module(MODULES.get(name, name.replace("-", "_")))
     except Exception as error:  # noqa: BLE001 - a library may fail in any way as it is imported
         return f"{held} does not import: {told(error)}", "finding", f"pip install --force-reinstall {name}"
     return held, "well", ""
