@@ -16,6 +16,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 import sys
 import time
@@ -51,6 +52,9 @@ SETTLED_S: Final = 2.0
 LARGEST: Final = 1 << 28
 """No file of the cache has so many bytes."""
 _STAMPS: Final = 64
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_FOREIGN: Final = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What comes of data whose hash fits, but which is not what was written."""
 _MAGIC: Final = b"roofwise 1\n"
 
 
@@ -122,8 +126,9 @@ class Snapshot:
         self._files = files
         self._stamp, self._latest = files.stamp()
         known = _read(base / "stamps" / self._stamp)
-        self._content = known[0]["content"] if known else files.content()
-        self._stamped = known is not None
+        stamped = str(known[0].get("content")) if known else ""
+        self._stamped = _HASH.fullmatch(stamped) is not None
+        self._content = stamped if self._stamped else files.content()
         self.path = base / self._content
 
     def stock(self, loaded: Catalog | None = None) -> tuple[Stock, Rulebook] | None:
@@ -131,8 +136,12 @@ class Snapshot:
         found = _read(self.path / "catalogue")
         if found is None:
             return None
+        try:
+            told = _stock(*found, self, loaded), _rulebook(found[0]["rules"])
+        except _FOREIGN:
+            return None
         self._keep_stamp()
-        return _stock(*found, self, loaded), _rulebook(found[0]["rules"])
+        return told
 
     def write(self, catalog: Catalog) -> None:
         """Write down a catalogue and the rules; what cannot be written is left."""
@@ -150,8 +159,9 @@ class Snapshot:
         asked = json.dumps([model, dict(sorted(sizes.items()))])
         path = self.path / f"network-{hashlib.sha256(asked.encode()).hexdigest()[:32]}"
         found = _read(path)
-        if found is not None and found[0]["asked"] == asked:
-            return _network(*found)
+        if found is not None and found[0].get("asked") == asked:
+            with contextlib.suppress(*_FOREIGN):
+                return _network(*found)
         network = build()
         _write(path, *_as_data(network, asked))
         return network
@@ -194,14 +204,18 @@ def _read(path: Path) -> tuple[dict[str, Any], npt.NDArray[np.float64]] | None:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return None
-            magic, digest, body = file.readline(), file.readline().strip(), file.read(LARGEST)
+            magic, digest, body = file.readline(99), file.readline(99).strip(), file.read(LARGEST)
     except (OSError, ValueError):
         return None
     if magic != _MAGIC or hashlib.sha256(body).hexdigest().encode() != digest:
         return None
     length, _, rest = body.partition(b"\n")
-    text, numbers = rest[: int(length)], rest[int(length) :]
-    return json.loads(text), np.frombuffer(numbers, dtype="<f8")
+    try:
+        text, numbers = rest[: int(length)], rest[int(length) :]
+        data = json.loads(text)
+        return (data, np.frombuffer(numbers, dtype="<f8")) if isinstance(data, dict) else None
+    except _FOREIGN:
+        return None
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -319,7 +333,8 @@ def _stock(data: Mapping[str, Any], numbers: npt.NDArray[np.float64], snapshot: 
 
     def documents(shelf: str, name: str) -> Documents:
         found = _read(snapshot.path / "documents")
-        return documents_of(getattr(catalog(), shelf)[name]) if found is None else found[0][shelf][name]
+        known = {} if found is None else found[0].get(shelf, {})
+        return known[name] if name in known else documents_of(getattr(catalog(), shelf)[name])
 
     return Stock(
         cards=cards, card=card, machine=machines.machine, model=model, network=network, documents=documents,
