@@ -46,13 +46,23 @@ class Run:
 def run(command: tuple[str, ...], environment: Mapping[str, str]) -> Run:
     """Return what one run of a command takes, whose output is thrown away. Raises CalledProcessError where it fails."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)  # noqa: S603 - named in a benchmark
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)  # noqa: S603
     _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return Run(wall_s=wall, core_s=used.ru_utime + used.ru_stime, memory_mb=used.ru_maxrss / 1024)
+
+
+def compiled() -> dict[str, str]:
+    """Return the environment of a run that may keep its compiled modules, as runs usually do."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def wall(command: tuple[str, ...]) -> float:
+    """Return the wall time of one run of a command [s]."""
+    return run(command, compiled()).wall_s
 
 
 def spent(work: Callable[[], object], clock: Callable[[], float]) -> float:
@@ -69,8 +79,7 @@ def spent(work: Callable[[], object], clock: Callable[[], float]) -> float:
 def cold_start() -> None:
     """Print the medians of paired runs and their ratio; the first pair fills the cache and warms the disk."""
     with tempfile.TemporaryDirectory() as cache:
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        environment |= {ENVIRONMENT: cache}
+        environment = compiled() | {ENVIRONMENT: cache}
         first = run(MAIN_JOB, environment)
         pairs = [(run(MAIN_JOB, environment), run(IMPORTS, environment)) for _ in range(RUNS + 1)][1:]
         without = run(MAIN_JOB, environment | {ENVIRONMENT: ""})
