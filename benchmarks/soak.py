@@ -189,7 +189,7 @@ def watch(tally: Tally, minutes: float, first: int) -> None:
             print("interrupted", flush=True)
         finally:
             worker.end()
-        left = [path for path in home.rglob("*") if path.relative_to(home).parts[0] not in ("tmp", "cache", ".cache")]
+        left = [path for path in home.rglob("*") if path.relative_to(home).parts[0] not in ("tmp", "cache")]
         for path in left:
             tally.tell("left behind", number, str(path))
     for line in tally.grown():

@@ -27,25 +27,28 @@ def need(command: str) -> None:
         raise RequestError(f"{command} needs {' and '.join(missing)}, of the extra lab: pip install 'roofwise[lab]'")
 
 
-def check_device(device: str) -> None:
-    """Raise RequestError for a device that the installed runtime cannot run on."""
+def library() -> Any:
+    """Return onnxruntime, told before it is loaded to send its maker nothing, and to keep no number of the machine."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime  # noqa: PLC0415
 
-    if PROVIDERS[device] not in onnxruntime.get_available_providers():
+    return onnxruntime
+
+
+def check_device(device: str) -> None:
+    """Raise RequestError for a device that the installed runtime cannot run on."""
+    if PROVIDERS[device] not in library().get_available_providers():
         raise RequestError(f"--device: the installed onnxruntime has no {device}; install onnxruntime-gpu, or use cpu")
 
 
 def version() -> str:
     """Return the runtime with its version."""
-    import onnxruntime  # noqa: PLC0415
-
-    return f"onnxruntime {onnxruntime.__version__}"
+    return f"onnxruntime {library().__version__}"
 
 
 def open_session(model: bytes | str, threads: int, device: str, profile: str = "") -> Any:
     """Return a session; with `profile`, one that writes what each kernel takes to a file whose name begins so."""
-    import onnxruntime  # noqa: PLC0415
-
+    onnxruntime = library()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
@@ -60,11 +63,10 @@ def open_session(model: bytes | str, threads: int, device: str, profile: str = "
 
 def bound(session: Any, feeds: Feeds, device: str) -> Callable[[], None]:
     """Return what runs one pass; operands and results stay where the device has them, so nothing is copied to or from it."""
-    import onnxruntime  # noqa: PLC0415
-
+    ort_value = library().OrtValue
     binding = session.io_binding()
     for name, values in feeds.items():
-        binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(values, device, 0))
+        binding.bind_ortvalue_input(name, ort_value.ortvalue_from_numpy(values, device, 0))
     for result in session.get_outputs():
         binding.bind_output(result.name, device)
 

@@ -6,6 +6,8 @@ What is asserted of times is that they are there: how fast or how quiet the mach
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -374,3 +376,11 @@ def test_points_join_only_a_record_of_the_same_conditions(tmp_path: Path) -> Non
     assert same(record, wanted)
     others = ({"threads": 1}, {"hardware": "yours"}, {"workload": "big"}, {"digest": "e" * 64})
     assert [same(record, replace(wanted, **other)) for other in others] == [False] * 4
+
+
+def test_the_library_is_loaded_without_what_numbers_the_machine(tmp_path: Path) -> None:
+    code = "from advisor.lab.session import library; print(library().__version__)"
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True).stdout
+    assert told.strip()
+    assert list(tmp_path.iterdir()) == []
