@@ -61,7 +61,10 @@ def plain(arguments: Sequence[str]) -> dict[str, Any] | None:
 def _run(arguments: Sequence[str]) -> int:
     options = None if "_ADVISE_COMPLETE" in os.environ else plain(arguments)
     if options is not None:
-        gc.disable()  # a process that ends after one answer has little to collect, and looking for it takes a while
+        # A process that ends after one answer has little to collect, and looking for it takes a while; so does it to start the
+        # threads of a library for linear algebra, of which an answer needs none.
+        gc.disable()
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         from .answering import answer  # noqa: PLC0415 - with numpy
 
         return answer(options)
