@@ -24,6 +24,8 @@ Array = npt.NDArray[np.float64]
 
 PIECE: Final = 1 << 13
 """So many numbers at a time are faster than more, since they and what comes of them stay in a core's cache."""
+FEW: Final = 4
+"""Fewer batches of a machine share too little for it to be worked out beforehand."""
 PREPARED: Final = 1 << 17
 """So many numbers, at most, are worked out for the machines of a part before its batches are looked at."""
 CAUSES: Final = (
@@ -220,7 +222,7 @@ def _in_pieces(
     found: dict[str, Array] = {}
     with np.errstate(all="ignore"):
         tried = len(form.tiles.tiles) * len(form.tiles.splits) * len(kernels.counts)
-        for part in _parts_of(shape, max(1, PREPARED // tried)):
+        for part in _parts_of(shape, max(1, PREPARED // tried) if shape[1] >= FEW else PIECE):
             batch = batches[np.newaxis, part[1]] if batches.ndim == 1 else batches[part]
             for name, values in _evaluate(network, kernels, form, machines.take(part[0]), batch, ladder=ladder).items():
                 found.setdefault(name, np.empty(shape))[part] = values
@@ -323,7 +325,7 @@ def breakdown(network: Totals, machines: Sequence[Machine], batch: Array) -> Bre
     shape = (len(kernels.counts), *batch.shape)
     found = {name: np.empty(shape) for name in _PARTS}
     with np.errstate(all="ignore"):
-        pass_ = Pass.of(kernels, form, m)
+        pass_ = Pass.of(kernels, form, m, batch.shape[1])
         for kind, chosen in kernels.pieces(batch.size):
             for name, values in _parts(kind, chosen, pass_, batch[np.newaxis], ladder=True).items():
                 found[name][chosen] = values
@@ -341,19 +343,29 @@ _PARTS: Final = ("traffic", "memory_s", "seconds", "energy_j", *_ARITHMETIC)
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """The kernels of a network on some machines of one form, and what their products take but for the batch."""
+    """The kernels of a network on some machines of one form, and what their products take but for the batch.
+
+    Of few batches there is nothing to work out beforehand: each tile and split is done with before the next begins.
+    """
 
     kernels: Kernels
     form: Form
     m: Table
-    options: tuple[Option, ...]
+    prepared: tuple[Option, ...]
 
     @classmethod
-    def of(cls, kernels: Kernels, form: Form, m: Table) -> Pass:
-        """Return the pass of kernels on machines, along the second axis."""
-        tiled = form.form == "tiled" and kernels.products.size > 0
-        options = tuple(_options(kernels.table.take(kernels.products), form.tiles, m)) if tiled else ()
-        return cls(kernels=kernels, form=form, m=m, options=options)
+    def of(cls, kernels: Kernels, form: Form, m: Table, batches: int) -> Pass:
+        """Return the pass of kernels on machines, along the second axis, for so many batches of each."""
+        many = form.form == "tiled" and kernels.products.size > 0 and batches >= FEW
+        prepared = tuple(_options(kernels.table.take(kernels.products), form.tiles, m, together=True)) if many else ()
+        return cls(kernels=kernels, form=form, m=m, prepared=prepared)
+
+    def options(self, chosen: npt.NDArray[np.intp]) -> Iterator[Option]:
+        """Yield every tile and split for some products."""
+        if not self.prepared:
+            return _options(self.kernels.table.take(chosen), self.form.tiles, self.m, together=False)
+        places = np.searchsorted(self.kernels.products, chosen)
+        return (option.of(places) for option in self.prepared)
 
 
 def _parts(kind: str, chosen: npt.NDArray[np.intp], on: Pass, b: Array, *, ladder: bool) -> dict[str, Array]:
@@ -443,14 +455,16 @@ class Option:
     form: Callable[..., Array]
     early: tuple[Array, ...]
 
-    def seconds(self, places: npt.NDArray[np.intp], late: Mapping[str, Array]) -> Array:
-        """Return the time of some products at the batches of `late`."""
-        return self.form([part[places] if len(part) > 1 else part for part in self.early], **late)
+    def of(self, places: npt.NDArray[np.intp]) -> Option:
+        """Return the same for some of the products."""
+        early = tuple(part[places] if len(part) > 1 else part for part in self.early)
+        return Option(tile=self.tile, split=self.split, form=self.form, early=early)
 
 
-def _options(k: Table, tiles: Tiles, m: Table) -> Iterator[Option]:
-    """Yield every tile and split of a set with what does not change with the batch, worked out for all of them at once."""
+def _options(k: Table, tiles: Tiles, m: Table, *, together: bool) -> Iterator[Option]:
+    """Yield every tile and split of a set with what does not change with the batch, for all at once or one by one."""
     shapes = [(tile, split) for split in sorted(tiles.splits) for tile in tiles.tiles]
+    groups = [[s for s in shapes if s[1] == 1], [s for s in shapes if s[1] > 1]] if together else [[s] for s in shapes]
     given = {
         "alignment": tiles.channel_alignment, "columns": k.columns, "channels": k.channels, "taps": k.taps,
         "peak": m.peak, "units": m.units, "bandwidth": m.bandwidth, "cache_ratio": m.cache_ratio, "feed": m.feed,
@@ -458,42 +472,41 @@ def _options(k: Table, tiles: Tiles, m: Table) -> Iterator[Option]:
         "reference_peak": m.reference_peak, "sustained": m.sustained, "tile_drain": m.tile_drain, "wave_fill": m.wave_fill,
         "wave_sharing": m.wave_sharing,
     }  # fmt: skip
-    for form, early_of, more, some in (
-        (forms.whole_tile_s_late, forms.whole_tile_s_early, {}, [shape for shape in shapes if shape[1] == 1]),
-        (forms.tile_option_s_late, forms.tile_option_s_early, {"split_cost": m.split_cost}, [s for s in shapes if s[1] > 1]),
-    ):
-        if not some:
-            continue
-        numbers = np.array([(*tile, split) for tile, split in some], dtype=float).T.reshape(3, -1, 1, 1, 1)
-        own = dict(zip(("tile_rows", "tile_columns"), numbers[:2], strict=True)) | ({"split": numbers[2]} if more else {})
-        early = [np.reshape(part, (1,) * (4 - np.ndim(part)) + np.shape(part)) for part in early_of(**given, **more, **own)]
-        for index, (tile, split) in enumerate(some):
+    for group in filter(None, groups):
+        rows, columns, split = np.array([(*tile, split) for tile, split in group], dtype=float).T.reshape(3, -1, 1, 1, 1)
+        own = {**given, "tile_rows": rows, "tile_columns": columns}
+        if group[0][1] == 1:
+            form, found = forms.whole_tile_s_late, forms.whole_tile_s_early(**own)
+        else:
+            form, found = forms.tile_option_s_late, forms.tile_option_s_early(**own, split=split, split_cost=m.split_cost)
+        early = [np.reshape(part, (1,) * (4 - np.ndim(part)) + np.shape(part)) for part in found]
+        for index, (tile, times) in enumerate(group):
             parts = tuple(part[index if len(part) > 1 else 0] for part in early)
-            yield Option(tile=tile, split=split, form=form, early=parts)
+            yield Option(tile=tile, split=times, form=form, early=parts)
 
 
 def _tiled(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     """Return the arithmetic of products with the best tile and split of the set."""
     size, m = some.size(on.m), on.m
     late = {"rows": size["rows"], "groups": size["groups"]}
-    places = np.searchsorted(on.kernels.products, some.chosen)
     best: Any = np.inf
     choice: Any = 0
-    for index, option in enumerate(on.options):
-        seconds = option.seconds(places, late)
+    shapes = []
+    for index, option in enumerate(on.options(some.chosen)):
+        seconds = option.form(option.early, **late)
+        shapes.append((*option.tile, option.split))
         choice = np.where(seconds < best, index, choice) if ladder else choice
         best = np.minimum(best, seconds, out=seconds)
     derating = forms.derated_early(
         channels=size["channels"], columns=size["columns"], derating=m.derating, peak=m.peak, taps=size["taps"]
     )
     full = {"full": best * forms.derated_late(derating, **late)}
-    return full | _chosen(size, on, choice) if ladder else full
+    return full | _chosen(size, on, np.array(shapes, dtype=float)[choice]) if ladder else full
 
 
-def _chosen(size: Mapping[str, Any], on: Pass, choice: Any) -> dict[str, Array]:
-    """Return the arithmetic at the peak, padded and in whole waves, with the tile and split chosen for each kernel."""
-    table = np.array([(*option.tile, option.split) for option in on.options], dtype=float)[choice]
-    chosen = {"tile_rows": table[..., 0], "tile_columns": table[..., 1], "split": table[..., 2]}
+def _chosen(size: Mapping[str, Any], on: Pass, table: Array) -> dict[str, Array]:
+    """Return the arithmetic at the peak, padded and in whole waves, with the rows, columns and split chosen for each kernel."""
+    chosen: dict[str, Any] = {"tile_rows": table[..., 0], "tile_columns": table[..., 1], "split": table[..., 2]}
     chosen["alignment"] = on.form.tiles.channel_alignment
     return {
         "padded": forms.tiled_padded_s(**size, **chosen),
@@ -548,7 +561,7 @@ _COMPUTE: Final[Mapping[str, Callable[..., dict[str, Array]]]] = {
 def _evaluate(network: Totals, kernels: Kernels, form: Form, flat: Table, batch: Array, *, ladder: bool) -> dict[str, Array]:
     """Return figures and rungs of machines at batches of shape (machines or 1, batches)."""
     shape = (max(len(flat), len(batch)), batch.shape[1])
-    sums = _sums(Pass.of(kernels, form, flat.shaped(1, -1, 1)), batch[np.newaxis], shape, ladder=ladder)
+    sums = _sums(Pass.of(kernels, form, flat.shaped(1, -1, 1), shape[1]), batch[np.newaxis], shape, ladder=ladder)
     bound = _bound(network, flat, batch)
     energy = flat.energy_factor * sums["energy_j"]
     power_s = forms.power_limit_s(dynamic_j=energy, idle_w=flat.idle_w, tdp_w=flat.tdp_w)
