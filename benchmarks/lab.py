@@ -26,6 +26,7 @@ from onnx import numpy_helper
 
 from advisor.lab import bench, calibrate, evidence, probe
 from advisor.lab.boxes import read_probe, write_probe
+from advisor.lab.canary import Canary
 from advisor.lab.networks import unmeasured
 from engine.catalog import Catalog, load
 from engine.measurement import Measurement
@@ -120,6 +121,7 @@ def probed(folder: Path, name: str, date: str) -> None:
 
 def measured(folder: Path, files: Sequence[Path], seconds: float, date: str) -> Iterator[tuple[Path, Measurement]]:
     """Yield the record of every network, and probe a second time in the middle."""
+    canary = Canary(1, "cpu")
     for number, file in enumerate(files):
         if number == len(files) // 2:
             probed(folder, PROBES[1], date)
@@ -128,8 +130,10 @@ def measured(folder: Path, files: Sequence[Path], seconds: float, date: str) -> 
             model=file, out=out, batches=BATCHES, hardware="mybox", workload="", threads=1, device="cpu", sizes=sizes_of(file),
             seconds=seconds, by="", date=date,
         )  # fmt: skip
-        record = bench.run(asked, lambda _: None)
-        print(f"{file.stem}: {[f'{1e3 * point.latency.si:.4g} ms' for point in record.points if point.latency]}", flush=True)
+        record = bench.run(asked, lambda _: None, canary)
+        unrest = record.conditions.unrest if record.conditions else None
+        latencies = ", ".join(f"{1e3 * point.latency.si:.4g}" for point in record.points if point.latency)
+        print(f"{file.stem}: {latencies} ms, unrest {unrest.si if unrest else 0:.2f}", flush=True)
         yield out, record
 
 

@@ -131,8 +131,9 @@ def _parts(node: Node) -> Parts:
 
 
 def _leaves_blocks(node: Node) -> bool:
-    """Return whether an image leaves blocks of channels and returns: for what has a stored factor or term of its own."""
-    return _op(node) == "pointwise" and node.cost.weights > 0 and len(node.shape) == 3  # noqa: PLR2004 - channels, height, width
+    """Return whether an image leaves blocks of channels and returns: for a stored term, which a factor before it need not."""
+    added = _op(node) == "pointwise" and getattr(node.operator, "function", "") in ("add", "sub")
+    return added and node.cost.weights > 0 and len(node.shape) == 3  # noqa: PLR2004 - channels, height, width
 
 
 def _product_class(cost: Cost) -> str:

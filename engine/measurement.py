@@ -49,6 +49,8 @@ class Conditions(Model):
     """whether other processes left it alone"""
     load: Share
     """cores that other processes took meanwhile, at the most"""
+    unrest: Share | None = None
+    """how much longer a small kernel took than at its best, at the most, since the host of a virtual machine tells nothing"""
 
 
 class ProfileLine(Model):

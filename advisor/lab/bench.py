@@ -18,6 +18,7 @@ from ..importers.onnx.importer import Wanted as Import
 from ..inputs import RequestError
 from ..output import write
 from ..report.spec import checked_text
+from .canary import Canary
 from .measure import Wanted, measure
 from .topology import topology
 
@@ -41,7 +42,7 @@ class Asked:
     date: str
 
 
-def run(asked: Asked, tell: Callable[[str], None]) -> Measurement:
+def run(asked: Asked, tell: Callable[[str], None], canary: Canary | None = None) -> Measurement:
     """Return the record of a model file after writing it, and the workload beside it where it was imported."""
     before = _before(asked.out)
     imported = import_onnx(asked.model, Import(id=asked.workload or None, sizes=asked.sizes, date=asked.date))
@@ -51,7 +52,7 @@ def run(asked: Asked, tell: Callable[[str], None]) -> Measurement:
     if before is not None and before.workload != wanted.workload:
         raise RequestError(f"--out: {asked.out} is a record of {before.workload}, not of {wanted.workload}; name another file")
     record = before
-    for record in measure(wanted, before):
+    for record in measure(wanted, before, canary):
         write(checked_text(record, asked.out.name), asked.out)
         tell(f"batch {', '.join(str(point.batch) for point in record.points)}")
     tell("")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from engine import __version__
 from engine.measurement import Measurement, Point
 
 from ..inputs import RequestError
+from .canary import CALM, Canary
 from .feeds import feeds, fixed_batch
 from .fitted import rounded
 from .session import Kind, bound, open_session, profile, version
@@ -23,6 +24,9 @@ LEAST_RUNS: Final = 5
 LONG_S: Final = 2.0
 """A pass longer than this is timed `LEAST_LONG` times at least, not `LEAST_RUNS`."""
 LEAST_LONG: Final = 2
+ATTEMPTS: Final = 3
+PATIENCE_S: Final = 20.0
+"""A batch is timed again where the machine is not calm: so often at the most, and not after so many seconds."""
 PROFILED: Final = 3
 """Passes of a profile."""
 KINDS: Final = 40
@@ -54,15 +58,19 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What one batch took, and the machine meanwhile; the power of the processor [W] where it can be read."""
+    """What one batch took, and the machine meanwhile; the power of the processor [W] where it can be read.
+
+    `unrest` is how much longer the canary took than at its best, as a share.
+    """
 
     batch: int
     times: Times
     load: Load
     power: float | None
+    unrest: float
 
 
-def measure(wanted: Wanted, before: Measurement | None) -> Iterator[Measurement]:
+def measure(wanted: Wanted, before: Measurement | None, canary: Canary | None = None) -> Iterator[Measurement]:
     """Yield the record after each batch, the last one with where the time goes. Raises RequestError.
 
     Points of `before` are kept where it is a record of the same model in the same conditions.
@@ -71,8 +79,10 @@ def measure(wanted: Wanted, before: Measurement | None) -> Iterator[Measurement]
     _check_batches(wanted, session)
     record = before if before is not None and same(before, wanted) else None
     done = {point.batch for point in record.points} if record else set()
-    for batch in sorted(set(wanted.batches) - done):
-        record = _joined(wanted, record, _timed(wanted, session, batch))
+    left = sorted(set(wanted.batches) - done)
+    canary = canary or Canary(wanted.threads, wanted.device)
+    for batch in left:
+        record = _joined(wanted, record, _timed(wanted, session, batch, canary))
         yield record
     if record is not None and not record.profiles:
         record = _profiled(wanted, session, record)
@@ -97,23 +107,32 @@ def _check_batches(wanted: Wanted, session: Any) -> None:
         )
 
 
-def _timed(wanted: Wanted, session: Any, batch: int) -> Found:
-    """Return what a batch takes, after a pass that warms up, and a second one where that was short."""
+def _timed(wanted: Wanted, session: Any, batch: int, canary: Canary) -> Found:
+    """Return what a batch takes, after a pass that warms up; where the machine is not calm, the calmest of some attempts."""
     clock, _ = clock_of(wanted.threads, wanted.device)
+    end = time.perf_counter() + PATIENCE_S
     try:
         run = bound(session, feeds(session, batch, wanted.sizes), wanted.device)
         warm = repeat(run, clock, budget_s=0.0, least=1)[0]
-        if warm < LONG_S:
-            run()
-        watch, meter, start = Watch(wanted.threads), Meter(), time.perf_counter()
-        seconds = repeat(run, clock, budget_s=wanted.budget_s, least=LEAST_RUNS if warm < LONG_S else LEAST_LONG)
+        least = LEAST_RUNS if warm < LONG_S else LEAST_LONG
+        attempts: list[Found] = []
+        while not attempts or (attempts[-1].unrest > CALM and len(attempts) < ATTEMPTS and time.perf_counter() < end):
+            attempts.append(_attempt(wanted, batch, canary, lambda: repeat(run, clock, budget_s=wanted.budget_s, least=least)))
     except RequestError:
         raise
     except Exception as error:
         raise RequestError(f"{wanted.model}: a pass of batch {batch} failed: {str(error).strip()[:300]}") from error
+    return min(attempts, key=lambda found: found.unrest)
+
+
+def _attempt(wanted: Wanted, batch: int, canary: Canary, timing: Callable[[], list[float]]) -> Found:
+    watch, meter, start = Watch(wanted.threads), Meter(), time.perf_counter()
+    before = canary.unrest()
+    seconds = timing()
+    unrest = max(before, canary.unrest())
     joules = meter.joules()
     power = gpu_watts() if wanted.device == "cuda" else None if joules is None else joules / (time.perf_counter() - start)
-    return Found(batch=batch, times=times(seconds), load=watch.read(), power=power)
+    return Found(batch=batch, times=times(seconds), load=watch.read(), power=power, unrest=unrest)
 
 
 def _joined(wanted: Wanted, record: Measurement | None, found: Found) -> Measurement:
@@ -122,7 +141,8 @@ def _joined(wanted: Wanted, record: Measurement | None, found: Found) -> Measure
     loads = [] if record is None or record.conditions is None else [record.conditions]
     conditions = {
         "machine": _machine(), "threads": wanted.threads, "quiet": load.quiet and all(one.quiet for one in loads),
-        "load": {"value": rounded(max([load.others, *(one.load.si for one in loads)])), "unit": "1", "source": "run"},
+        "load": _share(max([load.others, *(one.load.si for one in loads)])),
+        "unrest": _share(max([found.unrest, *(one.unrest.si for one in loads if one.unrest)])),
     }  # fmt: skip
     points = [*([] if record is None else record.points), _point(found)]
     _, clock = clock_of(wanted.threads, wanted.device)
@@ -136,6 +156,10 @@ def _joined(wanted: Wanted, record: Measurement | None, found: Found) -> Measure
         "points": tuple(sorted(points, key=lambda point: point.batch)),
     }  # fmt: skip
     return Measurement.model_validate(spec)
+
+
+def _share(value: float) -> dict[str, Any]:
+    return {"value": rounded(value), "unit": "1", "source": "run"}
 
 
 def _source(wanted: Wanted) -> dict[str, Any]:

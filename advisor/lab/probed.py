@@ -29,19 +29,19 @@ def accelerator(result: Result, identifier: str, name: str, date: str) -> Accele
         "kind": "gpu" if result.device == "cuda" else "cpu", "family": FAMILY, "confidence": "measured",
         "sources": _sources(result, date),
         "peak_dense": {"fp32": _quantity(result.peak * 1e-9, "GFLOP/s", note="the fastest run of any product")},
-        "parallel_units": {**_quantity(result.threads, "core"), "source": "system", "note": "threads of the runtime"},
+        "parallel_units": _quantity(result.threads, "core", "system", note="threads of the runtime"),
         "memory": {
             "type": "as installed",
             "bandwidth": _quantity(result.memory.best_bandwidth * 1e-9, "GB/s", note="the most that any probe saw"),
-            "capacity": {**_quantity(machine.memory / 2**20, "MiB"), "source": "system"},
+            "capacity": _quantity(machine.memory / 2**20, "MiB", "system"),
         },
         "notes": [*_unrest(result), f"Probed with {_threads(result)}, {result.clock}."],
     }  # fmt: skip
-    spec |= {name: value | {"source": "system"} for name, value in _caches(result)}
+    spec |= dict(_caches(result))
     limit = machine.power_limit
     watts = _WATTS_PER_CORE * result.threads if limit is None else limit
-    spec["tdp"] = {**_quantity(watts, "W"), "source": "us" if limit is None else "system"}
-    spec["idle_power"] = {**_quantity(_IDLE * watts, "W"), "source": "us"}
+    spec["tdp"] = _quantity(watts, "W", "us" if limit is None else "system")
+    spec["idle_power"] = _quantity(_IDLE * watts, "W", "us")
     return Accelerator.model_validate(spec)
 
 
@@ -103,18 +103,19 @@ def _sources(result: Result, date: str) -> dict[str, Any]:
     }
 
 
-def _quantity(value: float, unit: str, **rest: str) -> dict[str, Any]:
-    return {"value": rounded(value), "unit": unit, "source": "probe", "confidence": "measured"} | rest
+def _quantity(value: float, unit: str, source: str = "probe", **rest: str) -> dict[str, Any]:
+    measured = {"confidence": "measured"} if source == "probe" else {}
+    return {"value": rounded(value), "unit": unit, "source": source} | measured | rest
 
 
 def _caches(result: Result) -> Iterator[tuple[str, dict[str, Any]]]:
     machine = result.topology
     if machine.last_cache:
-        yield "last_level_cache", _quantity(machine.last_cache / 2**20, "MiB")
+        yield "last_level_cache", _quantity(machine.last_cache / 2**20, "MiB", "system")
     if machine.core_cache:
-        yield "unit_memory", _quantity(machine.core_cache / 2**10, "KiB")
+        yield "unit_memory", _quantity(machine.core_cache / 2**10, "KiB", "system")
     if machine.clock:
-        yield "max_clock", _quantity(machine.clock * 1e-6, "MHz")
+        yield "max_clock", _quantity(machine.clock * 1e-6, "MHz", "system")
 
 
 def _sample(one: Probed) -> dict[str, Any]:

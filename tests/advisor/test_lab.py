@@ -20,11 +20,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from advisor.cli import main
 from advisor.inputs import RequestError
-from advisor.lab import feeds, graphs, probe, probed, session, stopwatch
+from advisor.lab import accuracy, canary, feeds, graphs, measure, probe, probed, session, stopwatch
 from advisor.lab.boxes import read_probe, write_probe
 from advisor.lab.measure import Wanted, same
+from advisor.lab.points import Published
 from advisor.lab.probe import Memory, Probed, Result
 from advisor.lab.stopwatch import Load, times
+from advisor.lab.sweeps import of_spec
 from advisor.lab.topology import Topology, size_of
 from advisor.report import charts
 from advisor.report import lab as shown
@@ -180,6 +182,28 @@ def test_a_machine_is_quiet_where_others_leave_it_alone(others: float, got: floa
     assert Load(others=others, got=got).quiet == quiet
 
 
+def test_the_canary_tells_how_much_longer_it_takes_than_at_its_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([2.0, 1.0, *[3.0] * (canary.FIRST - 2), 1.5, 0.5, 1.0])
+    monkeypatch.setattr(canary.Canary, "_read", lambda _: next(seconds))
+    bird = canary.Canary(1, "cpu")
+    assert bird.best == 1.0
+    assert [bird.unrest() for _ in range(3)] == [0.5, 0.0, 1.0]
+
+
+def test_a_batch_is_timed_again_where_the_machine_is_not_calm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unrest = iter([0.0, 0.4, 0.1, 0.2, 0.3, 0.3])
+    monkeypatch.setattr(canary.Canary, "unrest", lambda _: next(unrest))
+    wanted = Wanted(
+        model=model(tmp_path / "tiny.onnx"), workload="tiny", hardware="mybox", batches=(1,), threads=1, device="cpu",
+        date=DATE, digest="d" * 64, budget_s=0.0,
+    )  # fmt: skip
+    *_, record = measure.measure(wanted, None)
+    assert record.conditions is not None
+    assert record.conditions.unrest is not None
+    assert record.conditions.unrest.si == 0.2  # the calmest of three attempts
+    assert next(unrest, None) is None
+
+
 def test_sizes_of_caches_are_read_as_linux_writes_them() -> None:
     assert [size_of(text) for text in ("32768K", "1M", "64", "none")] == [32 << 20, 1 << 20, 64, 0]
 
@@ -249,6 +273,24 @@ def test_a_model_is_fed_what_its_inputs_take() -> None:
 def test_an_input_that_cannot_be_fed_is_named(one: _Input, told: str) -> None:
     with pytest.raises(RequestError, match=told):
         feeds.feeds(_Session(one), 1, {})
+
+
+# A campaign, kept: a probe and 72 points of twelve networks on a machine of two cores, one thread (benchmarks/lab.py).
+
+CAMPAIGN = Path(__file__).parents[1] / "data" / "lab"
+
+
+def test_a_probe_predicts_networks_that_no_fit_saw() -> None:
+    catalog = load([CAMPAIGN])
+    records = [record for record in catalog.measurements if record.hardware == "mybox"]
+    found = accuracy.report(sum((of_spec(one, catalog) for one in records), start=Published()), catalog, ("network",))
+    assert (found.whole.points, found.whole.violations, found.whole.without_estimate) == (72, 0, 0)
+    assert found.whole.error_mean_share is not None
+    assert found.whole.error_mean_share < 0.045
+    assert found.whole.below_p90_share is not None
+    assert found.whole.below_p90_share > 0.9
+    within = [row.name for row in found.rows if row.figures.error_mean_share and row.figures.error_mean_share < 0.05]
+    assert len(within) >= 9
 
 
 # The whole loop, on this machine, without a word about how fast it is.
