@@ -177,12 +177,12 @@ def test_answers_are_the_same_bytes_whatever_the_seed_of_hashes() -> None:
             [sys.executable, "-c", DIGESTS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
             env=environment(PYTHONHASHSEED=seed, PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}"),
         )
-        for seed in ("0", "1", "random")
+        for seed in ("0", "random")
     ]  # fmt: skip
     told = [one.communicate(json.dumps(SAME).encode(), timeout=4 * SECONDS)[0].decode().splitlines() for one in running]
-    assert [len(lines) for lines in told] == [len(SAME)] * 3
+    assert [len(lines) for lines in told] == [len(SAME)] * 2
     assert [line for line in told[0] if line.split()[0] not in ("0", "2")] == []
-    assert told[0] == told[1] == told[2]
+    assert told[0] == told[1]
 
 
 def test_of_several_writers_of_one_file_one_answer_stands_whole(tmp_path: Path) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -377,25 +374,6 @@ def test_a_chip_that_lacks_a_figure_may_be_excluded_but_no_looser_limit_is_said_
     assert {item.hardware for item in (*told, *advice.undetermined)} == UNPUBLISHED
     assert not any(item.would_need or item.recommendable for item in told)
     assert advice.nearest_miss not in told
-
-
-def test_the_same_request_gives_the_same_bytes_whatever_the_hash_seed() -> None:
-    script = (
-        "import json; from advisor.body import as_json; from advisor.recommend import advise;"
-        "from advisor.requirements import Requirements; from advisor.rule import load_rulebook; from engine import load;"
-        "c, b = load(), load_rulebook(); r = Requirements(model='bert-base', latency_s=0.02, power_w=400.0);"
-        "print(json.dumps(as_json(advise(r, c, b), c, b)))"
-    )
-    root = os.pathsep.join(sys.path)
-    printed = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env=os.environ | {"PYTHONHASHSEED": number, "PYTHONPATH": root}, check=True, capture_output=True,
-        ).stdout
-        for number in ("1", "2")
-    }  # fmt: skip
-    advice = answer(model="bert-base", latency_s=0.02, power_w=400.0)
-    assert printed == {(json.dumps(as_json(advice, CATALOG, BOOK)) + "\n").encode()}
 
 
 def test_the_headline_follows_the_profile() -> None:
