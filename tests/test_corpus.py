@@ -215,7 +215,7 @@ def _reformed(value: Any) -> Any:
 
 
 @given(mutated())
-@settings(max_examples=600)
+@settings(max_examples=300)
 def test_both_judges_agree_on_mutated_specs(case: tuple[str, str]) -> None:
     kind, text = case
     document = read_text(text, "case")

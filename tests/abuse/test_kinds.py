@@ -13,8 +13,8 @@ from abuse import commands, expressions, graphs, kinds, mutations, runner
 from abuse.runner import Ran, run
 
 SHARE: Final[Mapping[str, int]] = {
-    "spec": 200, "config": 20, "graph": 30, "expression": 200, "command": 15, "validate": 15, "own": 8, "claim": 3,
-    "table": 10, "points": 3, "completion": 10,
+    "spec": 100, "config": 10, "graph": 15, "expression": 100, "command": 8, "validate": 8, "own": 4, "claim": 2,
+    "table": 5, "points": 2, "completion": 5,
 }  # fmt: skip
 
 

@@ -39,7 +39,8 @@ EAGER = [
     ("mobilenet-v2", "google-tpu-v4", "bf16", 8),
 ]
 RUNS = [*((*case, GRAPH) for case in CASES), *((*case, "eager") for case in EAGER)]
-EVERY_CHIP = [(chip.id, chip.dtypes[0]) for chip in CATALOG.accelerators]
+ONE_OF_EACH = list({(chip.kind, chip.vendor): (chip.id, chip.dtypes[0]) for chip in CATALOG.accelerators}.values())
+"""A chip of every kind of every maker."""
 
 
 @cache
@@ -224,8 +225,8 @@ def test_what_nobody_publishes_stays_unknown_and_is_named() -> None:
     assert "nan" not in as_text(list(steps.values()))
 
 
-@pytest.mark.parametrize(("hardware", "dtype"), EVERY_CHIP)
-def test_every_chip_has_a_derivation(hardware: str, dtype: str) -> None:
+@pytest.mark.parametrize(("hardware", "dtype"), ONE_OF_EACH)
+def test_chips_of_all_kinds_have_a_derivation(hardware: str, dtype: str) -> None:
     steps = steps_of("bert-base", hardware, dtype, 3, 0.001)
     text = as_text(list(steps.values()))
     assert max(map(len, text.splitlines())) <= 100

@@ -297,7 +297,7 @@ def test_no_batch_beyond_the_largest_meets_the_request() -> None:
         assert [row["batch"] for row in later if holds(row, {"power_w": power})] == []
 
 
-@pytest.mark.parametrize("latency", [0.0005, 0.002, 0.100])
+@pytest.mark.parametrize("latency", [0.002])
 @pytest.mark.parametrize("dtypes", [(), ("int8",)])
 def test_the_largest_batch_within_a_latency_is_exact(latency: float, dtypes: tuple[str, ...]) -> None:
     for choice in meeting(answer(model="resnet50", latency_s=latency, dtypes=dtypes)):

@@ -74,7 +74,7 @@ def test_the_compiled_module_is_fresh() -> None:
 
 
 @pytest.mark.parametrize("name", FORMS)
-@settings(max_examples=10, phases=(Phase.explicit, Phase.generate))  # one evaluation may take 0.2 s: no shrinking
+@settings(max_examples=6, phases=(Phase.explicit, Phase.generate))  # one evaluation may take 0.2 s: no shrinking
 @given(data=st.data())
 def test_symbols_and_code_agree(name: str, data: st.DataObject) -> None:
     form = FORMS[name]

@@ -58,7 +58,7 @@ def test_bound_interval_and_estimate_are_in_order(network: Network, machine: Mac
     assert np.all(points.latency_estimate_s <= points.latency_p90_s)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(strategies.networks(), strategies.machines(), st.integers(1, 200))
 def test_latency_never_falls_with_batch(network: Network, machine: Machine, first: int) -> None:
     batches = np.concatenate([np.arange(first, first + 40), first * np.array([50, 51, 99, 1000])]).astype(float)
