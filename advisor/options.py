@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from .completion import DTYPES, RUNTIMES, files, ids, one, several
+from .completion import DTYPES, RUNTIMES, files, ids, one, several, words
 
 MODEL_HELP: Final = "Workload: an id of `advise list workloads`, or the .json file of one, as `advise import` writes it."
 Model = Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP, metavar="ID|FILE", autocompletion=one(ids("workloads")))]
@@ -59,4 +59,27 @@ Out = Annotated[
 
 Strict = Annotated[
     bool, typer.Option("--strict", help="Stop at a faulty spec of your own; without it the file is left out, and named.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(help="Threads of the runtime; without this option, one for each core.", min=1, max=1024, metavar="N"),
+]
+Device = Annotated[
+    str, typer.Option(help="cpu, or cuda with onnxruntime-gpu.", metavar="WORD", autocompletion=one(words("cpu", "cuda")))
+]
+FixedAxes = Annotated[
+    list[str] | None,
+    typer.Option("--size", help="Fix an axis that the file leaves open, as in seq_len=128. Repeatable.", metavar="NAME=N"),
+]
+SecondsEach = Annotated[float, typer.Option(help="Time for each batch.", min=0.01, max=600, metavar="S")]
+Author = Annotated[str, typer.Option(help="Who measured, for those that you give the record to.", metavar="TEXT")]
+SummaryForm = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        help="How the summary is printed: text or json.",
+        metavar="FORMAT",
+        autocompletion=one(words("text", "json")),
+    ),
 ]

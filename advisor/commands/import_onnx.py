@@ -8,7 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
-from ..completion import files, one, words
+from ..completion import files
+from ..options import SummaryForm
 
 _FORMATS: Final = ("text", "json")
 
@@ -33,16 +34,7 @@ def command(
             metavar="OP",
         ),
     ] = None,
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            "-f",
-            help="How the summary is printed: text or json.",
-            metavar="FORMAT",
-            autocompletion=one(words(*_FORMATS)),
-        ),
-    ] = "text",
+    form: SummaryForm = "text",
     out: Annotated[
         Path | None,
         typer.Option(

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from ..completion import BATCHES, files, one, words
-from ..options import Out
+from ..options import Author, Device, FixedAxes, Out, SecondsEach, Threads
 
 _FORMATS: Final = ("text", "md", "html", "json")
 
@@ -33,19 +33,11 @@ def command(
     batch: Annotated[
         str, typer.Option(help="Batches, as in 1..32x2 or 1,8.", metavar="LIST", autocompletion=one(BATCHES))
     ] = "1..16x2",
-    threads: Annotated[
-        int | None,
-        typer.Option(help="Threads of the runtime; without this option, one for each core.", min=1, max=1024, metavar="N"),
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="cpu, or cuda with onnxruntime-gpu.", metavar="WORD", autocompletion=one(words("cpu", "cuda")))
-    ] = "cpu",
-    size: Annotated[
-        list[str] | None,
-        typer.Option("--size", help="Fix an axis that the file leaves open, as in seq_len=128. Repeatable.", metavar="NAME=N"),
-    ] = None,
-    seconds: Annotated[float, typer.Option(help="Time for each batch.", min=0.01, max=600, metavar="S")] = 2.0,
-    author: Annotated[str, typer.Option(help="Who measured, for those that you give the record to.", metavar="TEXT")] = "",
+    threads: Threads = None,
+    device: Device = "cpu",
+    size: FixedAxes = None,
+    seconds: SecondsEach = 2.0,
+    author: Author = "",
     form: Annotated[
         str,
         typer.Option("--format", "-f", help="text, md, html or json.", metavar="FORMAT", autocompletion=one(words(*_FORMATS))),

@@ -8,7 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
-from ..completion import BATCHES, files, ids, one, words
+from ..completion import BATCHES, files, ids, one
+from ..options import Author, Device, FixedAxes, SecondsEach, SummaryForm, Threads
 
 _FORMATS: Final = ("text", "json")
 
@@ -42,29 +43,12 @@ def command(
             autocompletion=one(ids("workloads")),
         ),
     ] = "",
-    threads: Annotated[
-        int | None,
-        typer.Option(help="Threads of the runtime; without this option, one for each core.", min=1, max=1024, metavar="N"),
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="cpu, or cuda with onnxruntime-gpu.", metavar="WORD", autocompletion=one(words("cpu", "cuda")))
-    ] = "cpu",
-    size: Annotated[
-        list[str] | None,
-        typer.Option("--size", help="Fix an axis that the file leaves open, as in seq_len=128. Repeatable.", metavar="NAME=N"),
-    ] = None,
-    seconds: Annotated[float, typer.Option(help="Time for each batch.", min=0.01, max=600, metavar="S")] = 2.0,
-    author: Annotated[str, typer.Option(help="Who measured, for those that you give the record to.", metavar="TEXT")] = "",
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            "-f",
-            help="How the summary is printed: text or json.",
-            metavar="FORMAT",
-            autocompletion=one(words(*_FORMATS)),
-        ),
-    ] = "text",
+    threads: Threads = None,
+    device: Device = "cpu",
+    size: FixedAxes = None,
+    seconds: SecondsEach = 2.0,
+    author: Author = "",
+    form: SummaryForm = "text",
 ) -> None:
     """Measure a model on this machine over batches.
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from ..completion import files, one, words
+from ..completion import files
+from ..options import Device, SummaryForm, Threads
 
 _FORMATS: Final = ("text", "json")
 
@@ -24,27 +25,13 @@ def command(
             autocompletion=files,
         ),
     ] = Path("mybox.json"),
-    threads: Annotated[
-        int | None,
-        typer.Option(help="Threads of the runtime; without this option, one for each core.", min=1, max=1024, metavar="N"),
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="cpu, or cuda with onnxruntime-gpu.", metavar="WORD", autocompletion=one(words("cpu", "cuda")))
-    ] = "cpu",
+    threads: Threads = None,
+    device: Device = "cpu",
     id_: Annotated[
         str, typer.Option("--id", help="The id of the machine; else it is made of the file's name.", metavar="ID")
     ] = "",
     name: Annotated[str, typer.Option(help="What reports call it; else the processor's name.", metavar="TEXT")] = "",
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            "-f",
-            help="How the summary is printed: text or json.",
-            metavar="FORMAT",
-            autocompletion=one(words(*_FORMATS)),
-        ),
-    ] = "text",
+    form: SummaryForm = "text",
 ) -> None:
     """Measure what this machine does, as a spec.
 
