@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.compiled import FIGURES, Lineup, numbers_of
+from engine.columns import numbers_of
+from engine.compiled import FIGURES, Lineup
 from engine.machine import DTYPE_BYTES, Machine
 from engine.ranges import Range
 from engine.totals import Totals

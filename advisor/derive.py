@@ -12,11 +12,12 @@ import numpy as np
 from engine import _compiled, symbols
 from engine.catalog import Catalog
 from engine.closed_form import ClosedForm
-from engine.compiled import Breakdown, Estimate, breakdown, estimate, kernels_on
+from engine.compiled import Estimate, estimate
 from engine.cost import Cost, seconds_per_sample
 from engine.errors import DomainError
 from engine.machine import GRAPH, Machine
 from engine.network import Network
+from engine.passes import Breakdown, breakdown, kernels_on
 from engine.solve import RoofCurve, roof_curve
 from engine.units import render, significant
 

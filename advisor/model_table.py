@@ -11,13 +11,14 @@ import numpy as np
 
 from engine._compiled import experts_read
 from engine.checks import dimensions
-from engine.compiled import breakdown, estimate, kernels_on
+from engine.compiled import estimate
 from engine.errors import DomainError
 from engine.expressions import parse
 from engine.fusion import Kernel, Node
 from engine.machine import DTYPE_BYTES, GRAPH, Machine
 from engine.network import Network, build
 from engine.ops.base import Operator
+from engine.passes import breakdown, kernels_on
 from engine.point import known
 from engine.solve import RoofCurve, kernel_curve
 from engine.workload import Workload

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 import engine
-from engine.compiled import number_names, numbers_of
+from engine.columns import number_names, numbers_of
 from engine.cost import Cost, KernelKind
 from engine.machine import Machine, Tiles
 from engine.sizes import Sized, choose_sizes

@@ -30,8 +30,8 @@ from advisor.lab.networks import Target
 from advisor.lab.points import Array, Published, Sweep
 from engine import load, predict
 from engine.catalog import Catalog
-from engine.compiled import breakdown
 from engine.machine import Machine
+from engine.passes import breakdown
 
 LIMITS: Final = 9
 LEAST_BATCHES: Final = 4

@@ -19,9 +19,11 @@ from . import _compiled as forms
 from .accelerator import Accelerator
 from .assembly import machine, si_of
 from .calibration import Resolved, Runtime
-from .compiled import CAUSES, Estimate, Table, columns_of, evaluate, form_of
+from .columns import Table, columns_of
+from .compiled import CAUSES, Estimate, evaluate
 from .errors import DomainError
 from .machine import DTYPE_BYTES, GRAPH, Machine
+from .passes import form_of
 from .totals import Totals
 
 Array = npt.NDArray[np.float64]

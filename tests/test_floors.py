@@ -14,7 +14,7 @@ ENGINE = """
 errors codes units ranges expressions symbols winograd
 quantity closed_form cost
 roofline kernels cache energy quantization
-machine
+machine columns
 accelerator calibration measurement
 ops.base ops.attention ops.conditioning ops.experts ops.image ops.general ops.layout ops.matrix ops.movement ops.norms
 ops.pointwise
@@ -24,7 +24,7 @@ blocks.__init__
 workload
 _compiled
 fusion library liveness totals sizes network
-codegen assembly specimen single compiled point fleet solve
+codegen assembly specimen single passes compiled point fleet solve
 places documents kinds folders checks
 catalog
 rows

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.compiled import kernels_on
 from engine.errors import DomainError
 from engine.fleet import fleet
 from engine.fusion import Kernel
+from engine.passes import kernels_on
 from engine.solve import RoofCurve, kernel_curve
 
 from .axes import Axis

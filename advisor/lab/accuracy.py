@@ -18,10 +18,11 @@ import numpy.typing as npt
 from engine import _compiled as forms
 from engine.assembly import si_of
 from engine.catalog import Catalog
-from engine.compiled import estimate, kernels_on
+from engine.compiled import estimate
 from engine.errors import DomainError, UnknownNameError
 from engine.machine import Machine
 from engine.network import Network, build
+from engine.passes import kernels_on
 from engine.single import KernelMachine
 from engine.solve import roof_curve
 

@@ -12,10 +12,11 @@ from engine.accelerator import Accelerator
 from engine.assembly import machine
 from engine.calibration import Correction, KernelConstants, Resolved
 from engine.catalog import Catalog
-from engine.compiled import estimate, kernels_on
+from engine.compiled import estimate
 from engine.errors import UnknownNameError
 from engine.machine import GRAPH, Machine
 from engine.network import Network
+from engine.passes import kernels_on
 from engine.quantity import Fraction
 from engine.single import KernelMachine, kernel_machine
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 import altair as alt
 import numpy as np
 
-from engine.compiled import breakdown, estimate, kernels_on
+from engine.compiled import estimate
+from engine.passes import breakdown, kernels_on
 
 from ..candidate import COARSE
 from ..insight import Pair

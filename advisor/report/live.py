@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import engine
-from engine.compiled import kernels_on
 from engine.cost import Cost, seconds_per_sample
 from engine.machine import Machine
+from engine.passes import kernels_on
 from engine.totals import Totals
 
 _KERNEL: Final = (

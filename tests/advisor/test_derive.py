@@ -16,8 +16,8 @@ from advisor.derive import derive
 from advisor.report.derivation import as_json, as_latex, as_markdown, as_text
 from advisor.step import FORMS, Step
 from engine import build, load, predict
-from engine.compiled import breakdown
 from engine.machine import GRAPH
+from engine.passes import breakdown
 from engine.solve import roof_curve
 
 CATALOG = load()

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import _compiled as forms
-from engine.compiled import breakdown, estimate
+from engine.compiled import estimate
 from engine.errors import GraphError
 from engine.network import Network
 from engine.ops.attention import LatentAttention
 from engine.ops.base import matrix_product
+from engine.passes import breakdown
 from engine.solve import roof_curve
 
 SIZES = {"seq_len": (5, 1, 4096), "context": (0, 0, 4096)}
