@@ -87,6 +87,12 @@ def _narrow(chip: Accelerator) -> bool:
     return any(DTYPE_BYTES[dtype] <= DTYPE_BYTES["bf16"] for dtype in chip.dtypes)
 
 
+def _power(chip: Accelerator, constants: Resolved | None) -> bool:
+    """Return whether the family's assumption gives a power limit: by a narrow peak, or by the number of units."""
+    per_unit = constants is not None and constants.energy.tdp_per_unit is not None
+    return _narrow(chip) or (per_unit and chip.parallel_units is not None)
+
+
 def _local(chip: Accelerator, _: Resolved | None) -> bool:
     known = chip.unit_memory is not None and chip.parallel_units is not None
     return not known and chip.cache_bytes is not None and chip.memory.bandwidth is not None
@@ -118,14 +124,16 @@ GAPS: Final[tuple[Gap, ...]] = (
         "undetermined unless the bound, the memory or the request excludes it",
     ),
     Gap(
-        fields=("tdp",), lacks=lambda chip, _: chip.tdp is None and not _narrow(chip), decides=True, unknown=ESTIMATES,
+        fields=("tdp",), lacks=lambda chip, constants: chip.tdp is None and not _power(chip, constants), decides=True,
+        unknown=ESTIMATES,
         blocks="no estimate of time, power or energy: the family's assumption goes by the peak in 16 bits or less, and the "
         "chip has none; it is undetermined unless the bound, the memory or the request excludes it",
     ),
     Gap(
-        fields=("tdp",), lacks=lambda chip, _: chip.tdp is None and _narrow(chip), other=ESTIMATES, rules=("J406",),
+        fields=("tdp",), lacks=lambda chip, constants: chip.tdp is None and _power(chip, constants), other=ESTIMATES,
+        rules=("J406",),
         blocks="energy, power and the time that the power limit takes rest on the family's assumption, a TDP in proportion to "
-        "the peak (J406)",
+        "the peak, or to the cores (J406)",
     ),
     Gap(
         fields=("idle_power",), lacks=_without("idle_power"), other=ESTIMATES, rules=("J406",),

@@ -166,7 +166,8 @@ def _power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
     tdp, idle = si_of(chip.tdp), si_of(chip.idle_power)
     if math.isnan(tdp):
         narrow = [rate.si for dtype, rate in chip.peak_dense.items() if DTYPE_BYTES[dtype] <= DTYPE_BYTES["bf16"]]
-        tdp = constants.energy.tdp_per_peak.si * min(narrow, default=math.nan)
+        per_unit = si_of(constants.energy.tdp_per_unit)
+        tdp = constants.energy.tdp_per_peak.si * min(narrow) if narrow else per_unit * si_of(chip.parallel_units)
         tdp = max(tdp, idle / constants.energy.idle_share.si) if idle > 0 else tdp
         assumed.append("tdp")
     if math.isnan(idle):

@@ -23,6 +23,7 @@ from .quantity import (
     Key,
     Length,
     Model,
+    Power,
     PowerPerRate,
     Rate,
     ScoreWork,
@@ -257,6 +258,8 @@ class Energy(Model):
     byte: ByteEnergy
     idle_share: Share
     tdp_per_peak: PowerPerRate
+    tdp_per_unit: Power | None = None
+    """of a chip that has no peak in 16 bits or less either"""
 
 
 class Interval(Model):

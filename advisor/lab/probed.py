@@ -16,8 +16,6 @@ FAMILY: Final = "probed"
 """The family of probed machines: the catalogue has a calibration of it for what a probe does not tell."""
 SUFFIX: Final = "-probe"
 """What the id of a probe's calibration has beside that of its machine."""
-_WATTS_PER_CORE: Final = 10.0
-_IDLE: Final = 0.25
 
 
 def accelerator(result: Result, identifier: str, name: str, date: str) -> Accelerator:
@@ -38,10 +36,8 @@ def accelerator(result: Result, identifier: str, name: str, date: str) -> Accele
         "notes": [*_unrest(result), f"Probed with {_threads(result)}, {result.clock}."],
     }  # fmt: skip
     spec |= dict(_caches(result))
-    limit = machine.power_limit
-    watts = _WATTS_PER_CORE * result.threads if limit is None else limit
-    spec["tdp"] = _quantity(watts, "W", "us" if limit is None else "system")
-    spec["idle_power"] = _quantity(_IDLE * watts, "W", "us")
+    if machine.power_limit is not None:
+        spec["tdp"] = _quantity(machine.power_limit, "W", "system")
     return Accelerator.model_validate(spec)
 
 
@@ -98,7 +94,7 @@ def _sources(result: Result, date: str) -> dict[str, Any]:
         "system": {"title": "what the operating system tells of the machine", "date": date},
         "us": {
             "title": "our assumption",
-            "assumes": "a core draws 10 W where the processor tells no limit; an idle machine draws a quarter of its limit",
+            "assumes": "the rates were sustained within the power limit, and tell what other constants would",
         },
     }
 

@@ -104,10 +104,17 @@ def test_a_probe_is_a_chip_that_answers(tmp_path: Path) -> None:
     assert box.accelerator.confidence == "measured"
 
 
-def test_what_was_assumed_says_so_and_what_the_system_tells_is_its() -> None:
-    chip = probed.accelerator(result(), "mybox", "", DATE)
-    assert chip.tdp is not None
-    assert chip.sources[chip.tdp.source].assumes
+def test_a_power_limit_is_what_the_system_tells_else_the_familys_assumption_by_cores(tmp_path: Path) -> None:
+    chip = write_probe(result(), tmp_path / "mybox.json", "mybox", "", DATE).accelerator
+    catalog = load([tmp_path])
+    per_core = catalog.calibrations["cpu"].energy
+    assert chip.tdp is None
+    assert per_core is not None
+    assert per_core.tdp_per_unit is not None
+    machine = catalog.machine("mybox", "fp32")
+    assert machine.tdp_w == per_core.tdp_per_unit.si * 1  # one thread
+    assert machine.idle_w == per_core.idle_share.si * machine.tdp_w
+    assert {"tdp", "idle_power"} <= set(machine.assumed)
     told = probed.accelerator(result(topology=replace(MACHINE, power_limit=65.0)), "mybox", "", DATE)
     assert told.tdp is not None
     assert (told.tdp.si, told.tdp.source) == (65.0, "system")
