@@ -245,7 +245,8 @@ def _yours(origin: str, folder: Path) -> Line:
 
 def cache() -> Iterator[Line]:
     """Yield where snapshots of our specs are kept, how much they take, whether one fits, and whether it could be written."""
-    from .snapshot import ENVIRONMENT, folder, open_snapshot  # noqa: PLC0415
+    from .cachefiles import ENVIRONMENT, folder  # noqa: PLC0415
+    from .snapshot import open_snapshot  # noqa: PLC0415
 
     made = partial(Line, section="cache")
     place = folder()

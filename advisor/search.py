@@ -15,18 +15,17 @@ import numpy.typing as npt
 
 from engine.totals import ridge_batch
 
+from .between import Gaps, between_profile, gaps_of
 from .candidate import (
     COARSE,
     KNEE_SHARE,
     NARROW_BITS,
     PREFERRED_BITS,
     Array,
-    Gaps,
     Index,
     Pool,
     Some,
     With,
-    between_profile,
     is_coarse,
     sieve,
     with_profile,
@@ -113,7 +112,7 @@ def _qualifying(pool: Pool, rules: Sequence[Rule], asked: Index) -> set[int]:
     pool.look(asked[~pool.looked(asked)], [1.0])
     while True:
         living = set(alive_rows(pool, rules).tolist())
-        gaps = pool.gaps(np.array([row for row in asked.tolist() if row not in living], dtype=np.intp))
+        gaps = gaps_of(pool, np.array([row for row in asked.tolist() if row not in living], dtype=np.intp))
         open_ = gaps.may_live(rules)
         if not open_.any():
             return living & set(asked.tolist())
@@ -125,7 +124,7 @@ def add_curves(pool: Pool, rows: Index, rules: Sequence[Rule]) -> None:
     pool.look(rows, COARSE)
     while True:
         curves = _curves(pool, rules)
-        gaps = pool.gaps(rows)
+        gaps = gaps_of(pool, rows)
         beyond = (gaps.last > curves["largest_batch"][gaps.row]) & gaps.may_live(rules)
         before = gaps.first < curves["knee_batch"][gaps.row]
         enough = gaps["throughput_per_s"].high >= KNEE_SHARE * curves["most"][gaps.row]
@@ -195,7 +194,7 @@ def best_of_each(
         found = judged.found()
         if batch is not None:
             return found
-        gaps = pool.gaps(rows)
+        gaps = gaps_of(pool, rows)
         open_ = judged.open(gaps, _to_beat(pool, found, headline))
         if not open_.any():
             return found

@@ -6,7 +6,6 @@ either gets another snapshot. A stamp of names, sizes and times says which hash 
 again; it is trusted only when all of them are older than it.
 
 Nothing here is needed: where the cache cannot be written or read, or holds anything but what was written, the specs are read.
-Files are written aside and then renamed, so that runs side by side see whole ones; they hold JSON and numbers, no code.
 """
 
 from __future__ import annotations
@@ -15,12 +14,9 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 import re
-import stat
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache, partial
 from pathlib import Path
@@ -29,13 +25,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-import engine
 from engine.columns import number_names, numbers_of
 from engine.cost import Cost, KernelKind
 from engine.machine import Machine, Tiles
 from engine.sizes import Sized, choose_sizes
 from engine.totals import Totals
 
+from .cachefiles import FOREIGN, Files, folder, prune, read, sources, write
 from .inputs import spec_directories
 from .rulebook import Profile, Rule, Rulebook
 from .stock import Card, Documents, Stock, documents_of, runtimes_of, stock_of
@@ -43,79 +39,9 @@ from .stock import Card, Documents, Stock, documents_of, runtimes_of, stock_of
 if TYPE_CHECKING:
     from engine.catalog import Catalog
 
-ENVIRONMENT: Final = "ROOFWISE_CACHE"
-"""Names the cache's folder; empty, there is none."""
-KEPT: Final = 8
-"""So many snapshots are kept, of several installations side by side."""
 SETTLED_S: Final = 2.0
 """Files that changed within so many seconds may change again under the same time."""
-LARGEST: Final = 1 << 28
-"""No file of the cache has so many bytes."""
-_STAMPS: Final = 64
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
-_FOREIGN: Final = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What comes of data whose hash fits, but which is not what was written."""
-_MAGIC: Final = b"roofwise 1\n"
-
-
-def folder() -> Path | None:
-    """Return the folder of the cache, which need not be there; None where there is to be none."""
-    named = os.environ.get(ENVIRONMENT)
-    if named is not None:
-        return Path(named) if named else None
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    try:
-        return Path(base or Path.home() / ".cache") / "roofwise"
-    except RuntimeError:
-        return None
-
-
-@dataclass(frozen=True)
-class Files:
-    """All that a snapshot comes from: the files of our packages and specs, each with its name, size and time."""
-
-    roots: tuple[Path, ...]
-
-    def stamp(self) -> tuple[str, int]:
-        """Return a hash of places, sizes and times, and the latest of these [ns]."""
-        seen, latest = hashlib.sha256(sys.version.encode()), 0
-        for entry in self._all():
-            status = entry.stat()
-            seen.update(f"{entry.path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}\n".encode())
-            latest = max(latest, status.st_mtime_ns)
-        return seen.hexdigest(), latest
-
-    def content(self) -> str:
-        """Return a hash of what the files say, wherever they lie."""
-        seen = hashlib.sha256(sys.version.encode())
-        for entry in self._all():
-            data = Path(entry.path).read_bytes()
-            seen.update(f"{entry.name}|{len(data)}\n".encode() + data)
-        return seen.hexdigest()
-
-    def _all(self) -> Iterator[os.DirEntry[str]]:
-        for root in self.roots:
-            yield from _below(str(root))
-
-
-def _below(directory: str) -> Iterator[os.DirEntry[str]]:
-    """Yield the sources below a folder, in order."""
-    with os.scandir(directory) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
-    for entry in entries:
-        if entry.is_dir():
-            if entry.name not in {"__pycache__", "_data"}:
-                yield from _below(entry.path)
-        elif entry.name.endswith((".py", ".js", ".json")):
-            yield entry
-
-
-def sources() -> Files:
-    """Return the files of this installation."""
-    package = Path(engine.__file__).parent
-    packaged = package / "_data"
-    root = packaged if packaged.is_dir() else package.parent
-    return Files((package, Path(__file__).parent, root / "specs"))
 
 
 class Snapshot:
@@ -125,7 +51,7 @@ class Snapshot:
         self._base = base
         self._files = files
         self._stamp, self._latest = files.stamp()
-        known = _read(base / "stamps" / self._stamp)
+        known = read(base / "stamps" / self._stamp)
         stamped = str(known[0].get("content")) if known else ""
         self._stamped = _HASH.fullmatch(stamped) is not None
         self._content = stamped if self._stamped else files.content()
@@ -133,12 +59,12 @@ class Snapshot:
 
     def stock(self, loaded: Catalog | None = None) -> tuple[Stock, Rulebook] | None:
         """Return the stock and the rules, or None where there is no snapshot; `loaded` are the specs, where they were read."""
-        found = _read(self.path / "catalogue")
+        found = read(self.path / "catalogue")
         if found is None:
             return None
         try:
             told = _stock(*found, self, loaded), _rulebook(found[0]["rules"])
-        except _FOREIGN:
+        except FOREIGN:
             return None
         self._keep_stamp()
         return told
@@ -149,26 +75,26 @@ class Snapshot:
 
         data, numbers = _catalogue(catalog, stock_of(catalog), load_rulebook())
         if self._files.content() == self._content:  # else a file changed while it was read
-            _write(self.path / "documents", _documents(catalog), np.empty(0))
-            _write(self.path / "catalogue", data, numbers)
+            write(self.path / "documents", _documents(catalog), np.empty(0))
+            write(self.path / "catalogue", data, numbers)
             self._keep_stamp()
-            _prune(self._base, self.path)
+            prune(self._base, self.path)
 
     def network(self, model: str, sizes: Mapping[str, int], build: Callable[[], Totals]) -> Totals:
         """Return a network, built and written down where it was not yet."""
         asked = json.dumps([model, dict(sorted(sizes.items()))])
         path = self.path / f"network-{hashlib.sha256(asked.encode()).hexdigest()[:32]}"
-        found = _read(path)
+        found = read(path)
         if found is not None and found[0].get("asked") == asked:
-            with contextlib.suppress(*_FOREIGN):
+            with contextlib.suppress(*FOREIGN):
                 return _network(*found)
         network = build()
-        _write(path, *_as_data(network, asked))
+        write(path, *_as_data(network, asked))
         return network
 
     def _keep_stamp(self) -> None:
         if not self._stamped and time.time_ns() - self._latest > SETTLED_S * 1e9:
-            _write(self._base / "stamps" / self._stamp, {"content": self._content}, np.empty(0))
+            write(self._base / "stamps" / self._stamp, {"content": self._content}, np.empty(0))
             self._stamped = True
 
 
@@ -179,61 +105,6 @@ def open_snapshot() -> Snapshot | None:
         return None if base is None else Snapshot(base, sources())
     except (OSError, ValueError):
         return None
-
-
-# Files of the cache: a line that says what they are, a hash of the rest, the length of the JSON, the JSON, the numbers.
-
-
-def _write(path: Path, data: Mapping[str, Any], numbers: npt.NDArray[np.float64]) -> None:
-    """Write a file of the cache in one step; where that fails, there is none."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
-    body = b"%d\n" % len(text) + text + np.ascontiguousarray(numbers, dtype="<f8").tobytes()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary.write_bytes(_MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _read(path: Path) -> tuple[dict[str, Any], npt.NDArray[np.float64]] | None:
-    """Return what a file of the cache holds, or None where there is none, or another one than was written."""
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return None
-            magic, digest, body = file.readline(99), file.readline(99).strip(), file.read(LARGEST)
-    except (OSError, ValueError):
-        return None
-    if magic != _MAGIC or hashlib.sha256(body).hexdigest().encode() != digest:
-        return None
-    length, _, rest = body.partition(b"\n")
-    try:
-        text, numbers = rest[: int(length)], rest[int(length) :]
-        data = json.loads(text)
-        return (data, np.frombuffer(numbers, dtype="<f8")) if isinstance(data, dict) else None
-    except _FOREIGN:
-        return None
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file; of a pipe there may be no other end, ever."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _prune(base: Path, own: Path) -> None:
-    """Remove the oldest snapshots beyond KEPT, and the stamps that no file of a year had."""
-    import shutil  # noqa: PLC0415 - with compressors that nothing else needs
-
-    with contextlib.suppress(OSError):
-        others = [path for path in base.iterdir() if path.is_dir() and path not in (own, base / "stamps")]
-        for path in sorted(others, key=lambda path: path.stat().st_mtime)[: -KEPT + 1]:
-            shutil.rmtree(path, ignore_errors=True)
-        stamps = sorted((base / "stamps").iterdir(), key=lambda path: path.stat().st_mtime)
-        for path in stamps[:-_STAMPS]:
-            path.unlink(missing_ok=True)
 
 
 # The catalogue and the rules.
@@ -332,7 +203,7 @@ def _stock(data: Mapping[str, Any], numbers: npt.NDArray[np.float64], snapshot: 
         return snapshot.network(name, choose_sizes(model(name), sizes), from_specs)
 
     def documents(shelf: str, name: str) -> Documents:
-        found = _read(snapshot.path / "documents")
+        found = read(snapshot.path / "documents")
         known = {} if found is None else found[0].get(shelf, {})
         return known[name] if name in known else documents_of(getattr(catalog(), shelf)[name])
 

@@ -21,9 +21,10 @@ from typing import Final
 
 import numpy as np
 
+from advisor.cachefiles import ENVIRONMENT
 from advisor.recommend import advise
 from advisor.requirements import Requirements
-from advisor.snapshot import ENVIRONMENT, ready
+from advisor.snapshot import ready
 from engine import build, load
 from engine.compiled import estimate
 

@@ -31,13 +31,13 @@ rows
 __init__
 """
 ADVISOR = """
-__init__ exits requirements facts chip_facts gaps report.__init__ report.layout report.leftout report.spec report.columns
-report.live
+__init__ exits cachefiles requirements facts chip_facts gaps report.__init__ report.layout report.leftout report.spec
+report.columns report.live
 rulebook rule check claim starting stock
 model_contract model_table
 inputs validation report.findings datasheet report.datasheet browse listing comparison report.comparison
 candidate
-exclusion search
+exclusion between search
 recommend sweep judge insight
 body contract catalogue vocabulary formula step derive
 report.document report.text report.markdown report.derivation report.insights report.model

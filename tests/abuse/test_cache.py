@@ -16,8 +16,6 @@ import pytest
 from abuse.mutations import ROOT
 from abuse.runner import COMMAND, SECONDS, environment, left_behind, run
 
-pytest.importorskip("advisor.snapshot", reason="no cache in this version")
-
 ASKED: Final = ("--model", "resnet18", "--latency", "10ms", "--hardware", "nvidia-l4,google-tpu-v4", "--format", "json")
 
 

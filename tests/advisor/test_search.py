@@ -12,6 +12,7 @@ import strategies
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from advisor.between import gaps_of
 from advisor.candidate import COARSE, EVERY, KNEE_SHARE, PREFERRED_BITS, Pool, slots_of
 from advisor.recommend import Advice, Choice, advise
 from advisor.requirements import Requirements
@@ -148,7 +149,7 @@ def test_every_fact_between_two_batches_lies_in_its_range(model: str, seed: int)
     rows = whole.row[:: len(EVERY)]
     place = {int(row): index for index, row in enumerate(rows)}
     pool.look(rows, np.unique([1.0, *random.integers(1, 1025, 9)]))
-    gaps = pool.gaps(rows)
+    gaps = gaps_of(pool, rows)
     names = {*FIGURES, "batch", "throughput_sure_per_s", "energy_sure_j", "price_per_million_usd", "margin", "work_min_flop"}
     for name in sorted(names):
         values = np.broadcast_to(whole[name], whole.row.shape).reshape(-1, len(EVERY))

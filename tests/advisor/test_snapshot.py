@@ -15,7 +15,7 @@ import pytest
 import strategies
 from typer.main import get_command
 
-from advisor import snapshot
+from advisor import cachefiles, snapshot
 from advisor.body import as_json
 from advisor.cli import app
 from advisor.cli import main as through_library
@@ -34,7 +34,7 @@ REQUEST = {"model": "resnet50", "latency_s": 0.010}
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a cache in which there is a snapshot."""
-    monkeypatch.setenv(snapshot.ENVIRONMENT, str(tmp_path))
+    monkeypatch.setenv(cachefiles.ENVIRONMENT, str(tmp_path))
     found = snapshot.open_snapshot()
     assert found is not None
     found.write(CATALOG)
@@ -137,11 +137,11 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("how", sorted(DAMAGE))
 def test_what_is_damaged_is_not_read(how: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
-    snapshot._write(path, {"a": 1}, np.arange(3.0))
-    data, numbers = snapshot._read(path) or ({}, np.empty(0))
+    cachefiles.write(path, {"a": 1}, np.arange(3.0))
+    data, numbers = cachefiles.read(path) or ({}, np.empty(0))
     assert (data, numbers.tolist()) == ({"a": 1}, [0.0, 1.0, 2.0])
     DAMAGE[how](path)
-    assert snapshot._read(path) is None
+    assert cachefiles.read(path) is None
 
 
 @pytest.mark.parametrize("which", ["catalogue", "documents", "network-*"])
@@ -152,7 +152,7 @@ def test_what_is_damaged_is_passed_over_and_made_again(cache: Path, which: str) 
     for stamp in (cache / "stamps").iterdir():
         _flip(stamp)
     assert answer(**REQUEST) == WANTED
-    assert which == "documents" or snapshot._read(path) is not None
+    assert which == "documents" or cachefiles.read(path) is not None
 
 
 WANTED = from_specs(**REQUEST)
@@ -162,7 +162,7 @@ WANTED = from_specs(**REQUEST)
 def test_without_a_place_for_a_cache_the_specs_are_read(named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a file").write_text("", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(snapshot.ENVIRONMENT, named)
+    monkeypatch.setenv(cachefiles.ENVIRONMENT, named)
     assert answer(**REQUEST) == WANTED
 
 
@@ -171,7 +171,7 @@ def test_whatever_changes_in_specs_or_code_makes_another_snapshot(tmp_path: Path
     for root in roots:
         (root / "inner").mkdir(parents=True)
         (root / "inner" / "part.json").write_text("1", encoding="utf-8")
-    files = snapshot.Files(tuple(roots))
+    files = cachefiles.Files(tuple(roots))
     seen = {files.content()}
     (roots[0] / "inner" / "part.json").write_text("2", encoding="utf-8")
     seen.add(files.content())
@@ -188,7 +188,7 @@ def test_what_a_snapshot_says_follows_its_content_not_its_place(tmp_path: Path) 
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "part.json").write_text("1", encoding="utf-8")
-    first, second = (snapshot.Files((tmp_path / name,)) for name in ("one", "two"))
+    first, second = (cachefiles.Files((tmp_path / name,)) for name in ("one", "two"))
     assert first.content() == second.content()
     assert first.stamp() != second.stamp()
 
@@ -201,7 +201,7 @@ def test_the_cache_keeps_a_few_snapshots_only(cache: Path) -> None:
     shutil.rmtree(found.path)
     found.write(CATALOG)
     kept = [path for path in cache.iterdir() if path.name != "stamps"]
-    assert len(kept) == snapshot.KEPT
+    assert len(kept) == cachefiles.KEPT
     assert found.path in kept
 
 
