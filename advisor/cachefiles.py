@@ -1,13 +1,12 @@
 """The user's cache: its folder, files in it that are whole or not there, and what the files of our installation say.
 
-A file of the cache is a line that says what it is, a hash of the rest, the length of its JSON, the JSON, and numbers. It is
-written aside and then renamed, and holds no code.
+A file of the cache is a line that says what it is, a sum of the rest, the length of its JSON, the JSON, and numbers. It is
+written aside and then renamed, and holds no code. The sum tells damage only: whoever may write there may write anything.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import stat
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ LARGEST: Final = 1 << 28
 _STAMPS: Final = 64
 FOREIGN: Final = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What comes of data whose hash fits, but which is not what was written."""
-_MAGIC: Final = b"roofwise 1\n"
+_MAGIC: Final = b"roofwise 2\n"
 
 
 def folder() -> Path | None:
@@ -53,16 +53,18 @@ class Files:
     roots: tuple[Path, ...]
 
     def stamp(self) -> tuple[str, int]:
-        """Return a hash of places, sizes and times, and the latest of these [ns]."""
-        seen, latest = hashlib.sha256(sys.version.encode()), 0
+        """Return places, sizes and times, a line for each file, and the latest of the times [ns]."""
+        seen, latest = [sys.version], 0
         for entry in self._all():
             status = entry.stat()
-            seen.update(f"{entry.path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}\n".encode())
+            seen.append(f"{entry.path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}")
             latest = max(latest, status.st_mtime_ns)
-        return seen.hexdigest(), latest
+        return "\n".join(seen), latest
 
     def content(self) -> str:
         """Return a hash of what the files say, wherever they lie."""
+        import hashlib  # noqa: PLC0415 - loading it takes a while, and few runs need it
+
         seen = hashlib.sha256(sys.version.encode())
         for entry in self._all():
             data = Path(entry.path).read_bytes()
@@ -101,7 +103,7 @@ def write(path: Path, data: Mapping[str, Any], numbers: npt.NDArray[np.float64])
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary.write_bytes(_MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        temporary.write_bytes(_MAGIC + _sum(body) + b"\n" + body)
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
@@ -117,7 +119,7 @@ def read(path: Path) -> tuple[dict[str, Any], npt.NDArray[np.float64]] | None:
             magic, digest, body = file.readline(99), file.readline(99).strip(), file.read(LARGEST)
     except (OSError, ValueError):
         return None
-    if magic != _MAGIC or hashlib.sha256(body).hexdigest().encode() != digest:
+    if magic != _MAGIC or _sum(body) != digest:
         return None
     length, _, rest = body.partition(b"\n")
     try:
@@ -126,6 +128,10 @@ def read(path: Path) -> tuple[dict[str, Any], npt.NDArray[np.float64]] | None:
         return (data, np.frombuffer(numbers, dtype="<f8")) if isinstance(data, dict) else None
     except FOREIGN:
         return None
+
+
+def _sum(body: bytes) -> bytes:
+    return b"%08x" % crc32(body)
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.columns import numbers_of
 from engine.compiled import FIGURES, Lineup
 from engine.machine import DTYPE_BYTES, Machine
+from engine.roster import Roster
 from engine.totals import Totals
 
 from .requirements import Requirements
@@ -37,11 +37,17 @@ NARROW_BITS: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A chip with a number format; `machine` is None for a chip that has none of those asked for."""
+    """A chip with a number format, and where its machine stands in a roster: -1 for a chip that has none of those asked for."""
 
     chip: Card
     dtype: str
-    machine: Machine | None
+    place: int
+    roster: Roster
+
+    @property
+    def machine(self) -> Machine | None:
+        """Return the machine, None where there is none."""
+        return None if self.place < 0 else self.roster.machine(self.place)
 
     @property
     def bits(self) -> int:
@@ -51,13 +57,14 @@ class Slot:
 
 def slots_of(stock: Stock, request: Requirements) -> list[Slot]:
     """Return a slot for every chip and number format that the request admits; every chip has at least one."""
-    slots = []
+    roster, slots = stock.roster(request.runtime), []
+    places = {(entry.hardware, entry.dtype): place for place, entry in enumerate(roster.entries)}
     for chip in stock.cards.values():
         wanted = [dtype for dtype in chip.dtypes if not request.dtypes or dtype in request.dtypes]
         known = request.runtime in chip.runtimes
-        slots += [Slot(chip=chip, dtype=d, machine=stock.machine(chip.id, d, request.runtime)) for d in wanted if known]
+        slots += [Slot(chip=chip, dtype=d, place=places[chip.id, d], roster=roster) for d in wanted if known]
         if not wanted or not known:
-            slots.append(Slot(chip=chip, dtype=chip.dtypes[0], machine=None))
+            slots.append(Slot(chip=chip, dtype=chip.dtypes[0], place=-1, roster=roster))
     return slots
 
 
@@ -77,21 +84,22 @@ class Pool(Mapping[str, Any]):
     `fixed` are facts of a slot alone, those about its batch curve among them once they are known; `asked` those of the request.
     """
 
-    def __init__(self, network: Totals, request: Requirements, slots: Sequence[Slot]) -> None:
+    def __init__(self, network: Totals, request: Requirements, stock: Stock) -> None:
         self.network = network
-        self.slots = tuple(_without_twins(slots))
+        self.slots = tuple(_without_twins(slots_of(stock, request)))
+        self.roster = stock.roster(request.runtime)
         names = {name: index for index, name in enumerate(dict.fromkeys(slot.chip.id for slot in self.slots))}
         self.chip: Index = np.array([names[slot.chip.id] for slot in self.slots], dtype=np.intp)
         self.asked = _request_facts(request)
+        self._machine: Index = np.array([slot.place for slot in self.slots], dtype=np.intp)
         rows = [_chip_facts(request, slot) for slot in self.slots]
         self.fixed: dict[str, Array] = {name: np.array([row[name] for row in rows], dtype=float) for name in rows[0]}
+        self.fixed |= {name: self.of_machine(column) for name, column in _OF_MACHINES.items()}
         self.row: Index = np.empty(0, dtype=np.intp)
         self.batch: Array = np.empty(0)
         self._figures: dict[str, Array] = {name: np.empty(0) for name in FIGURES}
         self._derived: dict[str, Any] = {}
-        there = np.array([slot.machine is not None for slot in self.slots])
-        self._machine = np.where(there, np.cumsum(there) - 1, -1)
-        self._lineup = Lineup(network, [slot.machine for slot in self.slots if slot.machine is not None])
+        self._lineup = Lineup(network, self.roster)
 
     def __getitem__(self, name: str) -> Any:
         """Return a fact of every candidate."""
@@ -114,6 +122,13 @@ class Pool(Mapping[str, Any]):
     def __len__(self) -> int:
         """Return how many facts there are."""
         return len(list(iter(self)))
+
+    def of_machine(self, name: str) -> Array:
+        """Return a number of the machine of every slot, NaN where there is none."""
+        there = self._machine >= 0
+        found = np.full(there.size, np.nan)
+        found[there] = self.roster.column(name)[self._machine[there]]
+        return found
 
     def look(self, rows: Index, batches: Sequence[float] | Array) -> None:
         """Look at some slots at all of some batches."""
@@ -247,7 +262,7 @@ def _without_twins(slots: Sequence[Slot]) -> Iterator[Slot]:
     """Yield the slots without those that are the same machine as another of the chip, in every number."""
     seen = set()
     for slot in slots:
-        key = (slot.chip.id, slot.dtype if slot.machine is None else np.array(numbers_of(slot.machine)).tobytes())
+        key = (slot.chip.id, slot.dtype if slot.place < 0 else slot.roster.numbers[slot.place].tobytes())
         if key not in seen:
             seen.add(key)
             yield slot
@@ -269,6 +284,12 @@ _DERIVED: Final[Mapping[str, Callable[[Pool], Array]]] = {
 """Facts of candidates that follow from others."""
 
 
+_OF_MACHINES: Final[Mapping[str, str]] = {
+    "capacity_bytes": "capacity", "tdp_w": "tdp_w", "bandwidth_bytes_per_s": "bandwidth", "peak_max_flop_per_s": "peak_max",
+}  # fmt: skip
+"""Facts that are a number of the machine -> its field."""
+
+
 def _request_facts(request: Requirements) -> dict[str, float]:
     return {
         "limit_latency_s": request.latency_s,
@@ -284,8 +305,8 @@ def _request_facts(request: Requirements) -> dict[str, float]:
 
 
 def _chip_facts(request: Requirements, slot: Slot) -> dict[str, float]:
-    chip, machine = slot.chip, slot.machine
-    level = machine.level if machine else "unknown kind"
+    chip, entry = slot.chip, slot.roster.entries[slot.place] if slot.place >= 0 else None
+    level = entry.level if entry else "unknown kind"
     in_kinds = not request.kinds or any(kind in request.kinds for kind in chip.kinds)
     in_names = not request.hardware or chip.id in request.hardware
     supported = not request.dtypes or any(dtype in request.dtypes for dtype in chip.dtypes)
@@ -296,13 +317,9 @@ def _chip_facts(request: Requirements, slot: Slot) -> dict[str, float]:
         "user_spec": float(not chip.ours),
         "family_prior": float(level == "family prior"),
         "unknown_kind": float(level == "unknown kind"),
-        "assumed_power": float(bool(machine and machine.assumed)),
+        "assumed_power": float(bool(entry and entry.assumed)),
         "cache_known": float(chip.cache_known),
         "element_bits": float(slot.bits),
-        "capacity_bytes": machine.capacity if machine else math.nan,
-        "tdp_w": machine.tdp_w if machine else math.nan,
-        "bandwidth_bytes_per_s": machine.bandwidth if machine else math.nan,
-        "peak_max_flop_per_s": machine.peak_max if machine else math.nan,
         "priced": float(not math.isnan(chip.price_usd_per_s)),
         "price_usd_per_s": chip.price_usd_per_s,
     }
@@ -324,7 +341,7 @@ def profile_facts(pool: Pool, place: int, profile: Profile) -> Facts:
     return {"profile_admits": float(admits[0]), "price_matters": float(profile.objective == "cost")}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Sieved:
     """What the excluding rules leave: `killer` is the index of the rule that fired first, -1 where none did."""
 

@@ -15,7 +15,7 @@ from engine.machine import Machine
 from engine.point import waterfall
 from engine.totals import Totals
 
-from .candidate import NARROW_BITS, Array, Facts, Index, Pool, Slot, is_coarse, profile_facts, sieve, slots_of
+from .candidate import NARROW_BITS, Array, Facts, Index, Pool, Slot, is_coarse, profile_facts, sieve
 from .exclusion import Exclusion, Undetermined, exclusion, texts, undetermined
 from .requirements import Requirements
 from .rulebook import Profile, Rule, Rulebook, messages
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.catalog import Catalog
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Choice:
     """The best candidate of one chip under a profile; `steps` are the causes of its time, their seconds and shares."""
 
@@ -52,12 +52,13 @@ class Choice:
         """Return the chip."""
         return self.slot.chip
 
-    @property
+    @cached_property
     def machine(self) -> Machine:
         """Return the machine; a choice always has one."""
-        if self.slot.machine is None:  # pragma: no cover - a slot without machine is never alive
+        machine = self.slot.machine
+        if machine is None:  # pragma: no cover - a slot without machine is never alive
             raise AssertionError
-        return self.slot.machine
+        return machine
 
     @cached_property
     def facts(self) -> Facts:
@@ -70,6 +71,10 @@ class Choice:
         values = self.pool[name]
         return float(values[self.place] if np.ndim(values) else values)
 
+    def of_machine(self, name: str) -> float:
+        """Return one number of the machine."""
+        return float(self.pool.roster.column(name)[self.slot.place])
+
     @cached_property
     def steps(self) -> list[tuple[str, float | None, float | None]]:
         """Return each cause of the time with its seconds and its share."""
@@ -77,7 +82,7 @@ class Choice:
         return waterfall(points, (0, 0))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Advice:
     """The answer to a request; every chip of the catalogue is in exactly one of its four places."""
 
@@ -106,7 +111,7 @@ def advise(request: Requirements, specs: Catalog | Stock, book: Rulebook) -> Adv
     stock = stock_of(specs)
     network = stock.network(request.model, request.sizes)
     profile, rules, headline = book.profile(request.profile), book.of("exclude"), book.of("exclude", scope="headline")
-    pool = Pool(network, request, slots_of(stock, request))
+    pool = Pool(network, request, stock)
     free = [rule for rule in rules if not rule.names & {"profile_admits", "price_matters"}]
     rows = np.array(survey(pool, free, request.batch), dtype=np.intp)
     if rows.size:
@@ -165,7 +170,7 @@ def _others(
             excluded.append(exclusion(pool, verdict, places, profile))
         else:
             slots = [pool.slots[row] for row in parts]
-            open_.append(undetermined(slots[0].chip, modelled=any(slot.machine is not None for slot in slots)))
+            open_.append(undetermined(slots[0].chip, modelled=any(slot.place >= 0 for slot in slots)))
     return excluded, open_
 
 
@@ -211,13 +216,13 @@ def _tied(choice: Choice, best: Choice) -> bool:
     if better <= 0:
         return False
     first, second = (best, choice) if _estimated(best) <= _estimated(choice) else (choice, best)
-    return worse / better <= min(first.machine.ratio_p90, 1.0 / second.machine.ratio_p10)
+    return worse / better <= min(first.of_machine("ratio_p90"), 1.0 / second.of_machine("ratio_p10"))
 
 
 def _estimated(choice: Choice) -> float:
     """Return a score as something that grows with time, without its margin for 90 % certainty."""
     costly = 1.0 / choice.score if choice.score > 0 else -choice.score
-    return costly / choice.machine.ratio_p90
+    return costly / choice.of_machine("ratio_p90")
 
 
 def _explain(advice: Advice, best: Choice, stock: Stock, book: Rulebook) -> Advice:
@@ -232,7 +237,7 @@ def _explain(advice: Advice, best: Choice, stock: Stock, book: Rulebook) -> Advi
             "chips_total": total,
             "chips_meeting": len(eligible),
             "ties": sum(_tied(c, best) for c, lost in advice.alternatives if lost.startswith("tie")),
-            "narrow_speedup": _narrow_speedup(best, advice.network, stock),
+            "narrow_speedup": _narrow_speedup(best, advice.network),
             "interval_basis": best.chip.basis,
             "assumed": ", ".join(best.machine.assumed).replace("_", " "),
         }
@@ -264,11 +269,12 @@ def _shares(best: Choice) -> Facts:
     return {f"share_{cause}": share for cause, share in shares.items()} | {"main_cause": main}
 
 
-def _narrow_speedup(best: Choice, network: Totals, stock: Stock) -> float:
+def _narrow_speedup(best: Choice, network: Totals) -> float:
     """Return the throughput of the chip's fastest 8-bit format over that of the recommendation, NaN where it has none."""
-    narrow = [d for d in best.chip.dtypes if d in ("int8", "fp8")]
-    if not narrow:
+    roster = best.pool.roster
+    own = (place for place, entry in enumerate(roster.entries) if entry.hardware == best.chip.id)
+    machines = [roster.machine(place) for place in own if roster.entries[place].dtype in ("int8", "fp8")]
+    if not machines:
         return math.nan
-    machines = [stock.machine(best.chip.id, dtype, best.machine.runtime) for dtype in narrow]
     points = estimate(network, machines, [best.batch], ladder=False)
     return float(points.throughput_per_s.max() / best.fact("throughput_per_s"))

@@ -139,9 +139,7 @@ def add_curves(pool: Pool, rows: Index, rules: Sequence[Rule]) -> None:
 
 def _ridge(pool: Pool) -> Array:
     """Return the batch at which the network turns compute-bound on the plain roof of every slot, NaN where that is unknown."""
-    machines = [(slot.machine.peak, slot.machine.bandwidth, slot.machine.element_bytes) if slot.machine else (math.nan,) * 3
-                for slot in pool.slots]  # fmt: skip
-    peak, bandwidth, element_bytes = np.array(machines).T
+    peak, bandwidth, element_bytes = (pool.of_machine(name) for name in ("peak", "bandwidth", "element_bytes"))
     return ridge_batch(pool.network, peak=peak, bandwidth=bandwidth, element_bytes=element_bytes)
 
 
@@ -174,7 +172,7 @@ def _most(rows: Index, values: Array, size: int) -> Array:
     return most
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Found:
     """The best candidate of every chip under a profile: its place in the pool, and its score."""
 

@@ -3,7 +3,8 @@
 To read and judge every spec takes most of the time of an answer, and each time comes to the same. So the first answer writes
 down what it came to, under the hash of everything that it came from: our specs and our code, byte by byte. Whoever changes
 either gets another snapshot. A stamp of names, sizes and times says which hash the files have, so that they are not read
-again; it is trusted only when all of them are older than it.
+again; it is trusted only when all of them are older than it. Hashes and stamps are compared whole; names of files in the cache
+are short sums, which may meet in one.
 
 Nothing here is needed: where the cache cannot be written or read, or holds anything but what was written, the specs are read.
 """
@@ -11,7 +12,6 @@ Nothing here is needed: where the cache cannot be written or read, or holds anyt
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 import re
@@ -21,20 +21,23 @@ from dataclasses import asdict, dataclass, fields
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.columns import number_names, numbers_of
 from engine.cost import Cost, KernelKind
-from engine.machine import Machine, Tiles
+from engine.machine import Tiles
+from engine.passes import Form
+from engine.roster import WIDTH, Entry, Roster
 from engine.sizes import Sized, choose_sizes
 from engine.totals import Totals
 
 from .cachefiles import FOREIGN, Files, folder, prune, read, sources, write
 from .inputs import spec_directories
 from .rulebook import Profile, Rule, Rulebook
-from .stock import Card, Documents, Stock, documents_of, runtimes_of, stock_of
+from .stock import Card, Documents, Stock, documents_of, stock_of
 
 if TYPE_CHECKING:
     from engine.catalog import Catalog
@@ -51,8 +54,9 @@ class Snapshot:
         self._base = base
         self._files = files
         self._stamp, self._latest = files.stamp()
-        known = read(base / "stamps" / self._stamp)
-        stamped = str(known[0].get("content")) if known else ""
+        self._stamp_file = base / "stamps" / f"{crc32(self._stamp.encode()):08x}"
+        known = read(self._stamp_file)
+        stamped = str(known[0].get("content")) if known and known[0].get("stamp") == self._stamp else ""
         self._stamped = _HASH.fullmatch(stamped) is not None
         self._content = stamped if self._stamped else files.content()
         self.path = base / self._content
@@ -83,7 +87,7 @@ class Snapshot:
     def network(self, model: str, sizes: Mapping[str, int], build: Callable[[], Totals]) -> Totals:
         """Return a network, built and written down where it was not yet."""
         asked = json.dumps([model, dict(sorted(sizes.items()))])
-        path = self.path / f"network-{hashlib.sha256(asked.encode()).hexdigest()[:32]}"
+        path = self.path / f"network-{crc32(asked.encode()):08x}"
         found = read(path)
         if found is not None and found[0].get("asked") == asked:
             with contextlib.suppress(*FOREIGN):
@@ -94,7 +98,7 @@ class Snapshot:
 
     def _keep_stamp(self) -> None:
         if not self._stamped and time.time_ns() - self._latest > SETTLED_S * 1e9:
-            write(self._base / "stamps" / self._stamp, {"content": self._content}, np.empty(0))
+            write(self._stamp_file, {"stamp": self._stamp, "content": self._content}, np.empty(0))
             self._stamped = True
 
 
@@ -112,20 +116,17 @@ def open_snapshot() -> Snapshot | None:
 
 def _catalogue(catalog: Catalog, stock: Stock, book: Rulebook) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
     """Return what answers need of a catalogue."""
-    machines = [
-        stock.machine(card.id, dtype, runtime)
-        for card in stock.cards.values()
-        for runtime in card.runtimes
-        for dtype in card.dtypes
-    ]
-    tiles = list(dict.fromkeys(machine.tile_set for machine in machines))
+    rosters = {runtime: stock.roster(runtime) for runtime in sorted(stock.runtimes)}
     return {
         "cards": [_without_nan(asdict(card)) for card in stock.cards.values()],
-        "machines": [
-            [m.hardware, m.dtype, m.runtime, m.form, tiles.index(m.tile_set), m.fused, m.level, m.assumed, m.rates]
-            for m in machines
-        ],
-        "tiles": [asdict(tile_set) for tile_set in tiles],
+        "rosters": {
+            runtime: {
+                "entries": roster.entries,
+                "forms": [asdict(form) for form in roster.forms],
+                "form": roster.form.tolist(),
+            }
+            for runtime, roster in rosters.items()
+        },
         "models": {
             workload.id: {name: [size.default, size.minimum, size.maximum, size.unit] for name, size in workload.sizes.items()}
             for workload in catalog.workloads
@@ -134,7 +135,7 @@ def _catalogue(catalog: Catalog, stock: Stock, book: Rulebook) -> tuple[dict[str
             "rules": [asdict(rule) for rule in book.rules], "family": dict(book.family), "sources": dict(book.sources),
             "profiles": [asdict(profile) for profile in book.profiles.values()],
         },
-    }, np.array([numbers_of(machine) for machine in machines])  # fmt: skip
+    }, np.concatenate([roster.numbers for roster in rosters.values()])  # fmt: skip
 
 
 def _documents(catalog: Catalog) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def _rulebook(data: Mapping[str, Any]) -> Rulebook:
 def _stock(data: Mapping[str, Any], numbers: npt.NDArray[np.float64], snapshot: Snapshot, loaded: Catalog | None) -> Stock:
     """Return the stock of a snapshot; what it does not know is asked of the specs, which say what is wrong."""
     cards = {card["id"]: _card(card) for card in data["cards"]}
-    machines = _Machines(data, numbers)
+    rosters = _rosters(data["rosters"], numbers)
 
     @cache
     def catalog() -> Catalog:
@@ -207,9 +208,12 @@ def _stock(data: Mapping[str, Any], numbers: npt.NDArray[np.float64], snapshot: 
         known = {} if found is None else found[0].get(shelf, {})
         return known[name] if name in known else documents_of(getattr(catalog(), shelf)[name])
 
+    def roster(runtime: str) -> Roster:
+        return rosters[runtime] if runtime in rosters else Roster.of(())
+
     return Stock(
-        cards=cards, card=card, machine=machines.machine, model=model, network=network, documents=documents,
-        runtimes=runtimes_of(cards.values()), catalog=catalog,
+        cards=cards, card=card, roster=roster, model=model, network=network, documents=documents,
+        runtimes=frozenset(rosters), catalog=catalog,
     )  # fmt: skip
 
 
@@ -217,24 +221,22 @@ def _built(catalog: Callable[[], Catalog], name: str, sizes: Mapping[str, int]) 
     return catalog().network(name, sizes)
 
 
-class _Machines:
-    """The machines of a snapshot, each made when it is asked for."""
-
-    def __init__(self, data: Mapping[str, Any], numbers: npt.NDArray[np.float64]) -> None:
-        self._rows = {(row[0], row[1], row[2]): (index, row) for index, row in enumerate(data["machines"])}
-        self._numbers = numbers.reshape(len(self._rows), -1)
-        self._tiles = [_tiles(tile_set) for tile_set in data["tiles"]]
-        self._names = number_names(Machine)
-
-    def machine(self, hardware: str, dtype: str, runtime: str) -> Machine:
-        """Return a machine."""
-        index, (*_, form, tile_set, fused, level, assumed, rates) = self._rows[hardware, dtype, runtime]
-        figures = dict(zip(self._names, self._numbers[index].tolist(), strict=True))
-        figures["fused"] = fused
-        return Machine(
-            hardware=hardware, dtype=dtype, runtime=runtime, form=form, tile_set=self._tiles[tile_set], level=level,
-            assumed=tuple(assumed), rates=tuple(map(tuple, rates)), **figures,
+def _rosters(data: Mapping[str, Any], numbers: npt.NDArray[np.float64]) -> dict[str, Roster]:
+    """Return the machines in each runtime."""
+    every, start = numbers.reshape(-1, WIDTH), 0
+    found = {}
+    for runtime, told in data.items():
+        entries = [Entry._make((*named, tuple(assumed))) for *named, assumed in told["entries"]]
+        found[runtime] = Roster(
+            entries=entries, forms=[_form(form) for form in told["forms"]], form=np.array(told["form"], dtype=np.intp),
+            numbers=every[start : start + len(entries)],
         )  # fmt: skip
+        start += len(entries)
+    return found
+
+
+def _form(data: Mapping[str, Any]) -> Form:
+    return Form(**{**data, "tiles": _tiles(data["tiles"]), "rates": tuple(map(tuple, data["rates"]))})
 
 
 def _tiles(data: Mapping[str, Any]) -> Tiles:

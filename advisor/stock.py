@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from engine.machine import GRAPH, Machine
+from engine.machine import GRAPH
+from engine.roster import Roster
 from engine.sizes import Sized
 from engine.totals import Totals
 
@@ -43,13 +45,14 @@ class Card:
     missing: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Stock:
     """Cards by id, in order, and what to look up by name. All raise UnknownNameError for a name that is not there."""
 
     cards: Mapping[str, Card]
     card: Callable[[str], Card]
-    machine: Callable[[str, str, str], Machine]
+    roster: Callable[[str], Roster]
+    """the machines in a runtime, of every chip that it is known of and every format of it"""
     model: Callable[[str], Sized]
     network: Callable[[str, Mapping[str, int]], Totals]
     documents: Callable[[str, str], Documents]
@@ -73,8 +76,13 @@ def stock_of(specs: Catalog | Stock) -> Stock:
     def documents(shelf: str, name: str) -> Documents:
         return documents_of(getattr(specs, shelf)[name])
 
+    @cache
+    def roster(runtime: str) -> Roster:
+        known = [card for card in cards.values() if runtime in card.runtimes]
+        return Roster.of(specs.machine(card.id, dtype, runtime) for card in known for dtype in card.dtypes)
+
     return Stock(
-        cards=cards, card=card, machine=specs.machine, documents=documents, left_out=specs.left_out,
+        cards=cards, card=card, roster=roster, documents=documents, left_out=specs.left_out,
         model=lambda name: specs.workloads[name], network=specs.network,
         runtimes=runtimes_of(cards.values()), catalog=lambda: specs,
     )  # fmt: skip

@@ -36,11 +36,6 @@ class Table:
         """Return how many records there are."""
         return max(values.size for values in self._columns.values())
 
-    def matrix(self) -> Array:
-        """Return all numbers, a row for each record."""
-        size = len(self)
-        return np.column_stack([np.broadcast_to(values, (size,)) for values in self._columns.values()])
-
     def take(self, rows: Any) -> Table:
         """Return the table of some of the records; a column of one value for all stays as it is."""
         return Table({name: v[rows] if v.size > 1 else v for name, v in self._columns.items()}, self._shape)

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _compiled as forms
-from .columns import Array, Table, columns_of
+from .columns import Array, Table
 from .machine import Machine
-from .passes import FEW, PIECE, Form, Kernels, Pass, form_of, parts_of
+from .passes import FEW, PIECE, Form, Kernels, Pass, parts_of
+from .roster import Roster
 from .totals import Totals
 
 PREPARED: Final = 1 << 17
@@ -35,7 +36,7 @@ CAUSES: Final = (
 """The rungs of the ladder, from the speed of light to the estimate; each switches one cause on."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Estimate:
     """What one pass over a network takes on each machine at each batch: arrays of shape (machines, batches)."""
 
@@ -67,7 +68,7 @@ def estimate(network: Totals, machines: Sequence[Machine], batches: npt.ArrayLik
     """
     given = np.atleast_1d(np.asarray(batches, dtype=float))
     grid = np.broadcast_to(given, (len(machines), given.shape[-1]))
-    rows = Lineup(network, machines).at(np.arange(len(machines)), given if given.ndim == 1 else grid, ladder=ladder)
+    rows = Lineup(network, Roster.of(machines)).at(np.arange(len(machines)), given if given.ndim == 1 else grid, ladder=ladder)
     causes = {cause: rows.pop(cause) for cause in CAUSES} if ladder else {}
     return Estimate(batch=grid, ladder_s=causes, **rows)
 
@@ -78,19 +79,15 @@ class Lineup:
     Formats of one width often are: bf16 and fp16 on most chips.
     """
 
-    def __init__(self, network: Totals, machines: Sequence[Machine]) -> None:
+    def __init__(self, network: Totals, roster: Roster) -> None:
         self._network = network
         self._groups: list[tuple[Form, Kernels, Table]] = []
-        self._group = np.empty(len(machines), dtype=np.intp)
-        self._place = np.empty(len(machines), dtype=np.intp)
-        members: dict[Form, list[int]] = {}
-        for index, machine in enumerate(machines):
-            members.setdefault(form_of(machine), []).append(index)
-        for form, chosen in members.items():
-            table = Table(columns_of([machines[index] for index in chosen]), (-1, 1))
-            first, same = _different(table)
-            self._group[chosen], self._place[chosen] = len(self._groups), same
-            self._groups.append((form, Kernels.of(network, form), table.take(first)))
+        self._group = roster.form
+        self._place = np.empty(len(roster), dtype=np.intp)
+        for index, form in enumerate(roster.forms):
+            chosen = np.flatnonzero(roster.form == index)
+            first, self._place[chosen] = _different(roster.numbers[chosen])
+            self._groups.append((form, Kernels.of(network, form), Table(roster.columns(chosen[first]), (-1, 1))))
 
     @property
     def twins(self) -> list[tuple[int, int]]:
@@ -125,11 +122,12 @@ def _distinct(places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.N
     return np.flatnonzero(there), (np.cumsum(there) - 1)[places]
 
 
-def _different(machines: Table) -> tuple[list[int], list[int]]:
-    """Return the machines that differ in a number, and for each machine which of them it equals."""
-    first: dict[bytes, int] = {}
-    same = [first.setdefault(row.tobytes(), len(first)) for row in machines.matrix()]
-    return [same.index(place) for place in range(len(first))], same
+def _different(rows: Array) -> tuple[list[int], list[int]]:
+    """Return the places of the rows that differ in a number, and for each row which of these it equals."""
+    seen: dict[bytes, int] = {}
+    same = [seen.setdefault(row.tobytes(), len(seen)) for row in rows]
+    first = dict(zip(reversed(same), reversed(range(len(same))), strict=True))
+    return [first[place] for place in range(len(first))], same
 
 
 def evaluate(network: Totals, form: Form, machines: Table, batches: Array, *, ladder: bool) -> dict[str, Array]:

@@ -39,7 +39,7 @@ def form_of(machine: Machine) -> Form:
     return Form(machine.form, machine.tile_set, machine.fused, machine.rates)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Kernels:
     """The different kernels of a network as a machine launches them, with how often each runs."""
 
@@ -94,7 +94,7 @@ def kernels_on(network: Totals, machine: Machine) -> tuple[tuple[Cost, int], ...
     return _launched(network, form_of(machine))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Breakdown:
     """What each unique kernel of a network takes: arrays of shape (kernels, machines, batches)."""
 
@@ -137,7 +137,7 @@ _ARITHMETIC: Final = ("plain", "padded", "waves", "full")
 _PARTS: Final = ("traffic", "memory_s", "seconds", "energy_j", *_ARITHMETIC)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Pass:
     """The kernels of a network on some machines of one form, and what their products take but for the batch.
 
@@ -212,7 +212,7 @@ def _read(k: Table, b: Array) -> Array:
     return read
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Some:
     """Some kernels of one kind at some batches: their table, the share of weights read, their work, and their places."""
 
@@ -239,7 +239,7 @@ def _products(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     return plain | (_tiled(some, on, ladder) if on.form.form == "tiled" else _systolic(some.size(on.m), on.m, ladder))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Option:
     """A tile shape and a split, the form of a product with them, and what it is given.
 

@@ -24,7 +24,7 @@ blocks.__init__
 workload
 _compiled
 fusion library liveness totals sizes network
-codegen assembly specimen single passes compiled point fleet solve
+codegen assembly specimen single passes roster compiled point fleet solve
 places documents kinds folders checks
 catalog
 rows

@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from advisor.between import gaps_of
-from advisor.candidate import COARSE, EVERY, KNEE_SHARE, PREFERRED_BITS, Pool, slots_of
+from advisor.candidate import COARSE, EVERY, KNEE_SHARE, PREFERRED_BITS, Pool
 from advisor.recommend import Advice, Choice, advise
 from advisor.requirements import Requirements
 from advisor.rule import load_rulebook
@@ -37,7 +37,7 @@ CHIPS = ("nvidia-l4", "nvidia-h100-sxm", "google-tpu-v5e", "intel-xeon-8592p", "
 def every(**request: Any) -> Pool:
     """Return every format of the chips asked for at every batch; without a choice of chips, those that are offered first."""
     asked = Requirements(**request)
-    pool = Pool(STOCK.network(asked.model, asked.sizes), asked, slots_of(STOCK, asked))
+    pool = Pool(STOCK.network(asked.model, asked.sizes), asked, STOCK)
     named = asked.hardware or tuple(STOCK.cards)
     wide = {slot.chip.id for slot in pool.slots if slot.bits == PREFERRED_BITS[0]} if not asked.hardware else set()
     rows = [i for i, slot in enumerate(pool.slots) if slot.chip.id in named and (slot.bits == 16 or slot.chip.id not in wide)]
@@ -145,7 +145,7 @@ def test_every_fact_between_two_batches_lies_in_its_range(model: str, seed: int)
     request = Requirements(model=model, latency_s=0.01, hardware=CHIPS)
     random = np.random.default_rng(seed)
     whole = every(model=model, latency_s=0.01, hardware=CHIPS)
-    pool = Pool(whole.network, request, slots_of(STOCK, request))
+    pool = Pool(whole.network, request, STOCK)
     rows = whole.row[:: len(EVERY)]
     place = {int(row): index for index, row in enumerate(rows)}
     pool.look(rows, np.unique([1.0, *random.integers(1, 1025, 9)]))
@@ -222,7 +222,7 @@ def test_a_batch_beyond_the_largest_that_is_asked_for_widens_no_search() -> None
     limit = float(np.sort(curve["latency_p90_s"][curve.batch == 1024.0])[0]) * 1.2  # 1,024 is within it, 4,000 is not
     asked = Requirements(model="resnet50", hardware=("nvidia-l4",), batch=4000, latency_s=limit)
     assert advise(asked, STOCK, BOOK).recommendation is None
-    pool = Pool(STOCK.network("resnet50", {}), asked, slots_of(STOCK, asked))
+    pool = Pool(STOCK.network("resnet50", {}), asked, STOCK)
     rows = np.array([row for row, slot in enumerate(pool.slots) if slot.chip.id == "nvidia-l4"])
     pool.look(rows, [4000.0])
     add_curves(pool, rows, [BOOK["L204"]])

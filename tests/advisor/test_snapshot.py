@@ -68,11 +68,34 @@ def same(first: object, second: object) -> bool:
 
 def test_every_machine_is_the_machine_of_the_specs(cache: Path) -> None:
     stock = stock_in(cache)
-    for card in stock.cards.values():
-        for runtime in card.runtimes:
-            for dtype in card.dtypes:
-                ours, theirs = stock.machine(card.id, dtype, runtime), CATALOG.machine(card.id, dtype, runtime)
-                assert all(same(getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(Machine))
+    wanted = {(c.id, dtype, runtime) for c in stock.cards.values() for runtime in c.runtimes for dtype in c.dtypes}
+    rosters = [stock.roster(runtime) for runtime in stock.runtimes]
+    assert sorted(tuple(entry[:3]) for roster in rosters for entry in roster.entries) == sorted(wanted)
+    for roster in rosters:
+        for place, entry in enumerate(roster.entries):
+            ours, theirs = roster.machine(place), CATALOG.machine(entry.hardware, entry.dtype, entry.runtime)
+            assert all(same(getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(Machine))
+
+
+def test_a_runtime_that_nobody_describes_has_no_machine(cache: Path) -> None:
+    assert len(stock_in(cache).roster("none")) == len(stock_of(CATALOG).roster("none")) == 0
+
+
+def test_a_stamp_whose_name_is_that_of_another_is_not_trusted(cache: Path) -> None:
+    answer(**REQUEST)
+    for stamp in (cache / "stamps").iterdir():
+        cachefiles.write(stamp, {"stamp": "of other files", "content": "0" * 64}, np.empty(0))
+    assert stock_in(cache)
+    assert answer(**REQUEST) == WANTED
+
+
+def test_a_network_whose_name_is_that_of_another_is_not_taken_for_it(cache: Path) -> None:
+    answer(model="resnet18", latency_s=0.010)
+    (wrong,) = cache.glob("*/network-*")
+    answer(**REQUEST)
+    (path,) = (path for path in cache.glob("*/network-*") if path != wrong)
+    path.write_bytes(wrong.read_bytes())
+    assert answer(**REQUEST) == WANTED
 
 
 def test_every_card_is_the_card_of_the_specs(cache: Path) -> None:
