@@ -44,6 +44,8 @@ FORMATS: Final[Mapping[str, str]] = {
 
 RECIPES: Final[Mapping[str, str]] = {
     "bfloat16": "bf16",
+    "float16": "fp16",
+    "tf32": "tf32",
     "fp8": "fp8",
     "fp8_block": "fp8_block",
     "nvfp4": "fp4",
