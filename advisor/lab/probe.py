@@ -55,6 +55,11 @@ class Probed:
         """Return the time of one run [s]: the median of its calmest round, since what disturbs only ever lengthens."""
         return min(self.rounds)
 
+    @property
+    def usual(self) -> float:
+        """Return the time of one run [s] in the round in the middle: where tensors lie in memory may be luck, too."""
+        return float(np.median(self.rounds))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
@@ -205,9 +210,9 @@ def _memory(probes: Sequence[Probed], near: Mapping[str, float], machine: Topolo
     """Return what sums of long tensors, and products with weights from memory, say about memory."""
     *sums, one_row, few_rows = probes
     farthest = sums[-1]
-    beyond = max(farthest.seconds - near["elementwise"] * farthest.graph.amount, 0.05 * farthest.seconds)
+    beyond = max(farthest.usual - near["elementwise"] * farthest.graph.amount, 0.05 * farthest.usual)
     bandwidth = farthest.graph.traffic / beyond
-    of_products = one_row.graph.traffic / max(one_row.seconds - near["gemm"] * one_row.graph.amount, 0.5 * one_row.seconds)
+    of_products = one_row.graph.traffic / max(one_row.usual - near["gemm"] * one_row.graph.amount, 0.5 * one_row.usual)
     seen = [one.graph.traffic / one.times.least for one in (farthest, one_row)]
     return Memory(
         cache=_near_bytes(sums[:-1], near["elementwise"], bandwidth, float(machine.last_cache or CACHE_BYTES)),
@@ -221,7 +226,7 @@ def _near_bytes(sums: Sequence[Probed], near: float, bandwidth: float, most: flo
     found = []
     for one in sums:
         footprint = one.graph.traffic / one.graph.kernels
-        fetched = (one.seconds - near * one.graph.amount) * bandwidth / one.graph.kernels
+        fetched = (one.usual - near * one.graph.amount) * bandwidth / one.graph.kernels
         found.append(min(max(footprint - fetched, 0.05 * most), most))
     return float(np.median(found))
 
@@ -229,7 +234,7 @@ def _near_bytes(sums: Sequence[Probed], near: float, bandwidth: float, most: flo
 def _overlap(few_rows: Probed, near: float, bandwidth: float) -> float:
     """Return the share of the shorter of arithmetic and traffic that a product of few rows does not hide, from 0 to 1."""
     compute, memory = near * few_rows.graph.amount, few_rows.graph.traffic / bandwidth
-    return min(1.0, max(0.0, (few_rows.seconds - max(compute, memory)) / min(compute, memory)))
+    return min(1.0, max(0.0, (few_rows.usual - max(compute, memory)) / min(compute, memory)))
 
 
 def figures(result: Result) -> Iterator[tuple[str, float, str]]:

@@ -147,6 +147,18 @@ def test_a_spec_without_rates_is_no_probe(tmp_path: Path) -> None:
 # Numbers of a probe, by hand.
 
 
+def test_what_comes_from_memory_is_timed_by_its_middle_round_and_all_else_by_its_calmest() -> None:
+    graph = replace(graphs.tiny(1), name="gemm", amount=1e6, kernels=1)
+    shaken = Probed(graph=graph, times=times([1e-3, 2e-3, 9e-3]), rounds=(9e-3, 1e-3, 2e-3))
+    assert (shaken.seconds, shaken.usual) == (1e-3, 2e-3)
+    assert probe._class_times([shaken], 0.0) == {"gemm": pytest.approx(1e-9)}
+    far = replace(shaken, graph=replace(graph, name="elementwise", amount=1.0, traffic=1e6))
+    one_row, few_rows = (replace(shaken, graph=replace(graph, amount=1.0, traffic=1e6)) for _ in range(2))
+    found = probe._memory([far, far, one_row, few_rows], {"elementwise": 1e-12, "gemm": 1e-12}, MACHINE)
+    assert (found.bandwidth, found.product_bandwidth) == (pytest.approx(1e6 / 2e-3), pytest.approx(1e6 / 2e-3))
+    assert found.best_bandwidth == pytest.approx(1e6 / 1e-3)
+
+
 def test_a_rate_is_the_geometric_mean_over_sizes_without_launches() -> None:
     def one(seconds: float, kernels: int) -> Probed:
         graph = replace(graphs.tiny(1), name="gemm", amount=1e6, kernels=kernels)
@@ -282,22 +294,23 @@ def test_an_input_that_cannot_be_fed_is_named(one: _Input, told: str) -> None:
         feeds.feeds(_Session(one), 1, {})
 
 
-# A campaign, kept: a probe and 72 points of twelve networks on a machine of two cores, one thread (benchmarks/lab.py).
+# Two campaigns, kept: each a probe and 72 points of twelve networks on a machine of two cores, one thread (benchmarks/lab.py).
 
-CAMPAIGN = Path(__file__).parents[1] / "data" / "lab"
+CAMPAIGNS = Path(__file__).parents[1] / "data" / "lab"
 
 
-def test_a_probe_predicts_networks_that_no_fit_saw() -> None:
-    catalog = load([CAMPAIGN])
+@pytest.mark.parametrize(("campaign", "mean", "near"), [("second", 0.045, 9), ("third", 0.054, 7)])
+def test_a_probe_predicts_networks_that_no_fit_saw(campaign: str, mean: float, near: int) -> None:
+    catalog = load([CAMPAIGNS / campaign])
     records = [record for record in catalog.measurements if record.hardware == "mybox"]
     found = accuracy.report(sum((of_spec(one, catalog) for one in records), start=Published()), catalog, ("network",))
     assert (found.whole.points, found.whole.violations, found.whole.without_estimate) == (72, 0, 0)
     assert found.whole.error_mean_share is not None
-    assert found.whole.error_mean_share < 0.045
+    assert found.whole.error_mean_share < mean
     assert found.whole.below_p90_share is not None
     assert found.whole.below_p90_share > 0.9
     within = [row.name for row in found.rows if row.figures.error_mean_share and row.figures.error_mean_share < 0.05]
-    assert len(within) >= 9
+    assert len(within) >= near
 
 
 # The whole loop, on this machine, without a word about how fast it is.
