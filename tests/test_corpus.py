@@ -61,9 +61,9 @@ def test_the_corpus_is_large_enough() -> None:
 
 @pytest.mark.parametrize("path", [*VALID, *SHIPPED], ids=names([*VALID, *SHIPPED]))
 def test_a_valid_file_has_no_finding_and_both_judges_accept_it(path: Path) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert validate_file(path).faults == ()
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     assert both(kind_of(path), read_file(path)) == (True, True)
 
 
@@ -121,9 +121,9 @@ def test_an_invalid_file_has_the_findings_beside_it(path: Path) -> None:
     Before the id of the check that found it stands `warning`, where it is none but that.
     """
     expected = path.with_suffix(".expected").read_text(encoding="utf-8").splitlines()
-    start = time.perf_counter()
+    start = time.process_time()
     faults = validate_file(path).faults
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     assert len(faults) == len(expected), faults
     for fault, line in zip(faults, expected, strict=True):
         place, told, *suggestion = line.split(" | ")
@@ -228,14 +228,14 @@ def test_both_judges_agree_on_mutated_specs(case: tuple[str, str]) -> None:
 @settings(max_examples=150)
 def test_any_spec_is_judged_in_time_and_each_fault_is_told_on_one_line(case: tuple[str, str]) -> None:
     kind, text = case
-    start = time.perf_counter()
+    start = time.process_time()
     document = read_text(text, "case")
     spec, faults = load_document(document, MODELS[kind])
     structure, _ = validate(document, MODELS[kind])
     faults += [*check_rules(document, structure), *check_checks(document, structure)]
     if structure is not None:
         faults += load_checks().judge(document, structure)
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     assert spec is None or not document.faults
     lines = text.splitlines()
     for fault in faults:

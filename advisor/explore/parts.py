@@ -2,8 +2,8 @@
 
 A Parquet file cannot grow once it is closed, and one that is not closed cannot be read. So every piece of work is a file of its
 own, written to a temporary name and then renamed: whenever a search stops, the folder is a valid data set, and what is missing
-is what a later run has to do. `_request.json` says what was asked; `_part-000000.json` what a part comes to. Readers of data
-sets leave out names that begin with `_`.
+is what a later run has to do. `_request.json` says what was asked; `_part-000000.json` what a part comes to, with sums by which
+damage is told. Readers of data sets leave out names that begin with `_`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 import numpy as np
 
@@ -88,17 +89,38 @@ class Folder:
         return f"part-{chunk:06d}"
 
     def done(self) -> Iterator[tuple[int, Summary]]:
-        """Yield the pieces of work that are there, each with what it comes to; one whose note is damaged is none."""
+        """Yield the pieces of work that are there, each with what it comes to; one that is damaged, or its note, is none."""
         for chunk in range(self.chunks):
-            note = self.path / f"_{self._name(chunk)}.json"
-            if (self.path / f"{self._name(chunk)}.{self.form}").is_file() and note.is_file():
-                with contextlib.suppress(AttributeError, LookupError, TypeError, ValueError):
-                    yield chunk, from_json(json.loads(note.read_text(encoding="utf-8")))
+            part, note = self._files(chunk)
+            if part.is_file() and note.is_file():
+                with contextlib.suppress(AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError):
+                    told = json.loads(note.read_text(encoding="utf-8"))
+                    if (told["part"], told["sum"]) == (_sum_of(part), _sum(told["comes_to"])):
+                        yield chunk, from_json(told["comes_to"])
 
     def write(self, chunk: int, data: bytes, summary: Summary) -> None:
-        """Write a part: first what it comes to, then the part, each in one step. Raises RequestError."""
-        _replace(self.path / f"_{self._name(chunk)}.json", json.dumps(summary.as_json()).encode())
-        _replace(self.path / f"{self._name(chunk)}.{self.form}", data)
+        """Write a part: first what it comes to, with sums of both, then the part, each in one step. Raises RequestError."""
+        part, note = self._files(chunk)
+        comes_to = summary.as_json()
+        _replace(note, json.dumps({"comes_to": comes_to, "sum": _sum(comes_to), "part": crc32(data)}).encode())
+        _replace(part, data)
+
+    def _files(self, chunk: int) -> tuple[Path, Path]:
+        return self.path / f"{self._name(chunk)}.{self.form}", self.path / f"_{self._name(chunk)}.json"
+
+
+def _sum(comes_to: Mapping[str, Any]) -> int:
+    """Return a sum that tells damage of what a part comes to, however its JSON is laid out."""
+    return crc32(json.dumps(comes_to, sort_keys=True).encode())
+
+
+def _sum_of(part: Path) -> int:
+    """Return the same of a file, which may be larger than what one wants to hold."""
+    found = 0
+    with part.open("rb") as file:
+        while piece := file.read(1 << 20):
+            found = crc32(piece, found)
+    return found
 
 
 def open_folder(out: Path, request: Mapping[str, Any], chunks: int) -> Folder:

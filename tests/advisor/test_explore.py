@@ -6,6 +6,7 @@ import json
 import math
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import zlib
@@ -502,9 +503,20 @@ def test_a_search_that_was_stopped_goes_on(
     assert [path.name for path in out.glob(".*")] == [f".part-000004.parquet.{os.getppid()}.tmp"]
     assert explored(capsys, *command, str(out)) == whole
     assert len(calls) == 7
-    (out / "_part-000002.json").write_text('{"points": 10', encoding="utf-8")
-    assert explored(capsys, *command, str(out)) == whole
-    assert calls[7:] == [2]
+    note, part = out / "_part-000002.json", out / "part-000002.parquet"
+    damages: list[tuple[Path, bytes]] = [
+        (note, b'{"comes_to": 10'),
+        (note, re.sub(rb'"points": \d', b'"points": 9', note.read_bytes())),
+        (note, b'{"comes_to": {}, "sum": 0}'),
+        (part, part.read_bytes()[:-1]),
+        (part, part.read_bytes().replace(b"nvidia", b"nvidib", 1)),
+    ]
+    for file, content in damages:
+        assert content != file.read_bytes()
+        file.write_bytes(content)
+        assert explored(capsys, *command, str(out)) == whole
+    assert calls[7:] == [2] * len(damages)
+    assert columns_of(out) == columns_of(tmp_path / "whole.parquet")
 
 
 def test_a_folder_of_another_request_is_left_alone(tmp_path: Path) -> None:

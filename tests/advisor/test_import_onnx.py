@@ -461,6 +461,26 @@ def refused(model: onnx.ModelProto, folder: Path, **wanted: Any) -> str:
     return str(caught.value)
 
 
+def with_two_results(*more: onnx.NodeProto, outputs: Sequence[str]) -> onnx.ModelProto:
+    """Return a model whose first node, a global pool, claims a second result, which that operator does not have."""
+    return graph_of(
+        [helper.make_node("GlobalAveragePool", ["x"], ["a", "b"], name="first"), *more], {"x": [1, 4, 6, 6]}, outputs
+    )
+
+
+def test_a_result_that_an_operator_does_not_have_is_left_out_where_nobody_reads_it(tmp_path: Path) -> None:
+    plain = graph_of([helper.make_node("GlobalAveragePool", ["x"], ["a"], name="first")], {"x": [1, 4, 6, 6]}, ["a"])
+    assert bring(with_two_results(outputs=["a"]), tmp_path).network.work == bring(plain, tmp_path).network.work
+
+
+def test_a_result_that_an_operator_does_not_have_is_refused_where_it_is_read(tmp_path: Path) -> None:
+    told = refused(with_two_results(helper.make_node("Relu", ["b"], ["y"], name="next"), outputs=["y"]), tmp_path)
+    assert "it reads 'b', result 2 of " in told
+    assert "leave it out" in told
+    told = refused(with_two_results(outputs=["a", "b"]), tmp_path)
+    assert "output 'b': it is result 2 of " in told
+
+
 def test_every_unknown_operator_is_named_with_its_remedy_in_one_run(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Fancy", ["x"], ["a"], name="first"), helper.make_node("Odd", ["a"], ["b"], domain="acme"),

@@ -89,7 +89,7 @@ def _told(graph: Graph, first: Run, others: Sequence[Run]) -> tuple[dict[str, Sa
         spoilt = any(name and name not in found for name in node.inputs)
         for name in node.outputs if not spoilt and len(faults) < MAX_FAULTS else ():
             try:
-                if name:
+                if name in first.tensors:
                     found[name] = _sample(name, first, others)
             except NodeError as error:
                 faults.append((node.label, str(error)))

@@ -614,6 +614,7 @@ class _Inference:
         self.graph, self.batching, self.batch, self.base, self.accepted = graph, batching, batch, base, accepted
         self.sizes = {**sizes, **({batching.symbol: batch} if batching.symbol else {})}
         self.unknown: set[str] = set()
+        self.beyond: dict[str, str] = {}
         self.faults: list[tuple[str, str]] = []
         self.tensors: dict[str, Tensor] = {}
         self.room = MAX_COMPUTED
@@ -627,6 +628,10 @@ class _Inference:
         for node in self.graph.nodes:
             if len(self.faults) < MAX_FAULTS:
                 self._visit(node)
+        for name in (name for name in self.graph.outputs if name in self.beyond):
+            self.faults.append(
+                (f"output {name[:80]!r}", f"it is {self.beyond[name]}, which is none that is known; leave it out")
+            )
         return Run(batch=self.batch, tensors=self.tensors, faults=tuple(self.faults))
 
     def _input(self, name: str, dims: Sequence[int | str]) -> Tensor:
@@ -645,10 +650,12 @@ class _Inference:
         for index, name in enumerate(node.outputs):
             if not name:
                 continue
-            if name in self.tensors or name in self.unknown:
+            if name in self.tensors or name in self.unknown or name in self.beyond:
                 self.faults.append((node.label, f"its result {name[:60]!r} has the name of another tensor; export it again"))
-            elif made is None or index >= len(made):
+            elif made is None:
                 self.unknown.add(name)
+            elif index >= len(made):
+                self.beyond[name] = f"result {index + 1} of {node.label}"
             else:
                 self.tensors[name] = made[index]
 
@@ -656,6 +663,8 @@ class _Inference:
         """Return the results of a node, or None where an operand is unknown because of an earlier fault."""
         if any(name in self.unknown for name in node.inputs):
             return None
+        for name in (name for name in node.inputs if name in self.beyond):
+            raise NodeError(f"it reads {name[:60]!r}, {self.beyond[name]}, which is none that is known; leave it out")
         if not any(node.outputs):
             raise NodeError("it makes nothing; export the model again")
         missing = [name for name in node.inputs if name and name not in self.tensors]
