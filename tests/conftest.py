@@ -10,5 +10,5 @@ from hypothesis import settings
 os.environ["ROOFWISE_CACHE"] = tempfile.mkdtemp(prefix="roofwise-cache-")
 """Tests leave the user's cache alone; each process has its own."""
 
-settings.register_profile("ci", derandomize=True, deadline=None, max_examples=60)
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("ci")

@@ -17,11 +17,11 @@ from advisor.report.derivation import as_json, as_latex, as_markdown, as_text
 from advisor.step import FORMS, Step
 from engine import build, load, predict
 from engine.machine import GRAPH
+from engine.network import Network
 from engine.passes import breakdown
 from engine.solve import roof_curve
 
 CATALOG = load()
-NETWORKS = {workload.id: build(workload) for workload in CATALOG.workloads}
 CASES = [
     ("resnet50", "nvidia-l4", "bf16", 8),
     ("bert-base", "nvidia-h100-sxm", "fp8", 3),
@@ -44,10 +44,15 @@ ONE_OF_EACH = list({(chip.kind, chip.vendor): (chip.id, chip.dtypes[0]) for chip
 
 
 @cache
+def network(model: str) -> Network:
+    return build(CATALOG.workloads[model])
+
+
+@cache
 def steps_of(
     model: str, hardware: str, dtype: str, batch: int, limit: float | None = None, runtime: str = GRAPH
 ) -> dict[str, Step]:
-    steps = derive(NETWORKS[model], CATALOG.machine(hardware, dtype, runtime), batch, limit, catalog=CATALOG)
+    steps = derive(network(model), CATALOG.machine(hardware, dtype, runtime), batch, limit, catalog=CATALOG)
     assert len({step.title for step in steps}) == len(steps)
     return {step.title: step for step in steps}
 
@@ -86,7 +91,7 @@ def test_the_derivation_ends_where_the_estimate_does(model: str, hardware: str, 
 def test_the_kernel_that_is_spelled_out_is_the_one_that_takes_most_time(
     model: str, hardware: str, dtype: str, batch: int, runtime: str
 ) -> None:
-    parts = breakdown(NETWORKS[model], [CATALOG.machine(hardware, dtype, runtime)], np.array([[float(batch)]]))
+    parts = breakdown(network(model), [CATALOG.machine(hardware, dtype, runtime)], np.array([[float(batch)]]))
     longest = int((parts.count * parts.seconds).argmax())
     told = values(model, hardware, dtype, batch, runtime=runtime)
     derived = {title.partition(": ")[2]: value for title, value in told.items()}
@@ -112,7 +117,7 @@ def test_a_probed_machine_is_told_by_the_rates_of_its_classes(model: str) -> Non
 
 
 def test_the_batch_curve_is_that_of_the_solver() -> None:
-    curve = roof_curve(NETWORKS["resnet50"], CATALOG.machine("nvidia-l4", "bf16"))
+    curve = roof_curve(network("resnet50"), CATALOG.machine("nvidia-l4", "bf16"))
     derived = values("resnet50", "nvidia-l4", "bf16", 8, 0.010)
     expected = {
         "plain roof": curve.latency_s(8),
@@ -175,7 +180,7 @@ def test_a_measured_chip_tells_its_two_numbers(tmp_path: Path) -> None:
     (tmp_path / "calibrations" / "measured.json").write_text(json.dumps(corrected), encoding="utf-8")
     catalog = load([tmp_path])
     machine = catalog.machine("nvidia-l4", "bf16")
-    steps = {step.title: step for step in derive(NETWORKS["resnet50"], machine, 8, catalog=catalog)}
+    steps = {step.title: step for step in derive(network("resnet50"), machine, 8, catalog=catalog)}
     assert steps["launch of a kernel"].value == machine.launch
     assert machine.launch == pytest.approx(0.5 * steps["launch at the chip's clock"].value, rel=1e-12)
     for title in ("all kernels in a row", "dynamic energy"):
@@ -186,16 +191,16 @@ def test_a_measured_chip_tells_its_two_numbers(tmp_path: Path) -> None:
 
 
 def test_an_eager_runtime_names_its_own_kernels_and_tells_its_host() -> None:
-    network = NETWORKS["resnet50"]
+    resnet = network("resnet50")
     steps = steps_of("resnet50", "nvidia-a100-sxm-40", "bf16", 1, runtime="eager")
     host = steps["time of the host"]
     each = CATALOG.machine("nvidia-a100-sxm-40", "bf16", "eager").host
-    assert host.value == pytest.approx(network.launches * each, rel=1e-12)
-    assert host.substituted == f"{network.launches} * {each * 1e6:.3g} us"
+    assert host.value == pytest.approx(resnet.launches * each, rel=1e-12)
+    assert host.substituted == f"{resnet.launches} * {each * 1e6:.3g} us"
     assert steps["time with the host"].form == "host_limited_s"
     assert steps["batch B"].text.endswith(", runtime eager")
     (name,) = {title.split()[1] for title in steps if title.endswith(": T_op")}
-    assert name in {kernel.name for kernel in network.unfused}
+    assert name in {kernel.name for kernel in resnet.unfused}
     assert "time of the host" not in steps_of("resnet50", "nvidia-l4", "bf16", 8)
 
 
@@ -269,7 +274,7 @@ def test_a_long_formula_is_told_in_parts_that_lead_to_its_value() -> None:
 
 
 def test_text_keeps_to_its_width_and_names_every_symbol() -> None:
-    steps = derive(NETWORKS["resnet50"], CATALOG.machine("nvidia-l4", "bf16"), 8, 0.01, catalog=CATALOG)
+    steps = derive(network("resnet50"), CATALOG.machine("nvidia-l4", "bf16"), 8, 0.01, catalog=CATALOG)
     for width in (60, 100):
         text = as_text(steps, width)
         assert max(map(len, text.splitlines())) <= width
@@ -277,7 +282,7 @@ def test_text_keeps_to_its_width_and_names_every_symbol() -> None:
 
 
 def test_every_format_has_every_step() -> None:
-    steps = derive(NETWORKS["resnet18"], CATALOG.machine("nvidia-t4", "fp16"), 4, catalog=CATALOG)
+    steps = derive(network("resnet18"), CATALOG.machine("nvidia-t4", "fp16"), 4, catalog=CATALOG)
     assert as_markdown(steps).count("\n$$\n") == 2 * len(steps)
     assert as_latex(steps).count("\n\\[\n") == as_latex(steps).count("\\paragraph{") == len(steps)
     assert [one["title"] for one in json.loads(json.dumps(as_json(steps), allow_nan=False))] == [step.title for step in steps]
