@@ -38,9 +38,10 @@ class ClosedForm:
             raise DomainError(f"{self.name} needs a value for {', '.join(missing)}")
         point = {symbol: _exact(values[symbol.name]) for symbol in self.symbols}
         for condition in self.domain:
-            if condition.subs(point) != sp.true:
+            if condition.xreplace(point) != sp.true:
                 raise DomainError(f"{self.name} holds only where {condition}; here {_point_text(point, condition)}")
-        return float(self.expression.subs(point).evalf(17))
+        # Not subs: it takes one symbol after the other, and every Max between searches for what is larger.
+        return float(self.expression.xreplace(point).evalf(17))
 
     def latex(self) -> str:
         """Return the formula as LaTeX."""
