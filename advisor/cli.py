@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final
 
 import typer
@@ -85,11 +86,17 @@ _UsageError: Final[type[Any]] = next(kind for kind in typer.BadParameter.__mro__
 """The base of all errors in options and arguments; typer may bring its own copy of click."""
 
 
+@cache
+def _command() -> Callable[..., Any]:
+    """Return all commands with their options, made once: reading their signatures takes longer than a short answer."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code. Raises UsageError for arguments that it does not take, and errors of ours."""
     begin(os.environ)
     try:
-        return int(app(args=arguments, prog_name="advise", standalone_mode=False) or 0)
+        return int(_command()(args=arguments, prog_name="advise", standalone_mode=False) or 0)
     except _UsageError as error:
         raise UsageError(error.format_message().replace("\n", " ")) from error
     except typer.Abort as error:
