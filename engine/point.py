@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
-
-import numpy as np
 
 from .compiled import CAUSES, Estimate
 
@@ -12,12 +11,13 @@ from .compiled import CAUSES, Estimate
 def waterfall(points: Estimate, place: tuple[int, int]) -> list[tuple[str, float | None, float | None]]:
     """Return for each cause its seconds and its share of the estimate; the shares sum to 1."""
     total = points.latency_estimate_s[place]
-    return [(cause, known(points.ladder_s[cause][place]), known(points.ladder_s[cause][place] / total)) for cause in CAUSES]
+    seconds = [(cause, points.ladder_s[cause][place]) for cause in CAUSES]
+    return [(cause, known(time), known(time / total)) for cause, time in seconds]
 
 
 def known(value: float) -> float | None:
     """Return a value as a plain float, or None for one that is unknown."""
-    return float(value) if np.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
 
 
 def confidence(chip: Any, level: str) -> str:
