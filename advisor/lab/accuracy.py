@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -21,7 +21,7 @@ from engine.catalog import Catalog
 from engine.compiled import estimate
 from engine.errors import DomainError, UnknownNameError
 from engine.machine import Machine
-from engine.network import Network, build
+from engine.network import Network
 from engine.passes import kernels_on
 from engine.single import KernelMachine
 from engine.solve import roof_curve
@@ -132,16 +132,8 @@ def network_points(sweeps: Iterable[Sweep], catalog: Catalog, machines: Machines
     Without a machine (None) there is no estimate. The bound and the rooflines come from the chip alone.
     """
     machine_of = machines or partial(machine_for, catalog)
-
-    @cache
-    def network_of(workload: str, sizes: tuple[tuple[str, int], ...]) -> Network:
-        return build(catalog.workloads[workload], dict(sizes))
-
     return joined(
-        [
-            _sweep_points(sweep, network_of(sweep.workload, tuple(sweep.sizes.items())), machine_of(sweep), catalog)
-            for sweep in sweeps
-        ]
+        [_sweep_points(sweep, catalog.network(sweep.workload, sweep.sizes), machine_of(sweep), catalog) for sweep in sweeps]
     )
 
 

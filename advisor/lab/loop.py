@@ -13,7 +13,6 @@ from engine.calibration import Calibration
 from engine.catalog import Catalog
 from engine.compiled import Estimate, estimate
 from engine.measurement import Measurement
-from engine.network import build
 
 from ..inputs import RequestError
 from ..loading import load_specs
@@ -121,7 +120,7 @@ def _fit(record: Path, catalog: Catalog, date: str) -> Calibration:
 
 
 def _estimate(record: Measurement, catalog: Catalog) -> Estimate:
-    network = build(catalog.workloads[record.workload], record.sizes)
+    network = catalog.network(record.workload, record.sizes)
     machine = catalog.machine(record.hardware, DTYPE)
     return estimate(network, [machine], [point.batch for point in record.points], ladder=False)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from engine.catalog import Catalog, Shelf
 from engine.compiled import Estimate, estimate
 from engine.machine import Machine
-from engine.network import Network, build
+from engine.network import Network
 
 from .fit import Fit, Prior, fit
 from .points import Array, Sweep
@@ -38,14 +38,7 @@ Adjust = Callable[[Machine], Machine]
 
 def targets(sweeps: Sequence[Sweep], catalog: Catalog) -> list[Target]:
     """Return the sweeps with their networks, each network built once."""
-    built: dict[tuple[Any, ...], Network] = {}
-    found = []
-    for sweep in sweeps:
-        key = (sweep.workload, *sorted(sweep.sizes.items()))
-        if key not in built:
-            built[key] = build(catalog.workloads[sweep.workload], sweep.sizes)
-        found.append(Target(sweep=sweep, network=built[key]))
-    return found
+    return [Target(sweep=sweep, network=catalog.network(sweep.workload, sweep.sizes)) for sweep in sweeps]
 
 
 def unmeasured(catalog: Catalog) -> Catalog:

@@ -236,7 +236,7 @@ def _spec_outside(record: Measurement, catalog: Catalog) -> str | None:
     if record.dtype not in catalog.accelerators[record.hardware].peak_dense:
         return "format"
     try:
-        build(catalog.workloads[record.workload], record.sizes)
+        catalog.network(record.workload, record.sizes)
     except GraphError:
         return "sizes"
     return None
