@@ -49,7 +49,8 @@ explore.__init__ explore.axes explore.field explore.summary explore.space explor
 explore.cluster explore.request explore.search explore.hypothetical explore.answer explore.contract
 schemas report.sweep report.claims report.accuracy report.plot report.calibration report.field report.explore
 importers.__init__ importers.onnx.__init__ importers.onnx.wire importers.onnx.beside importers.onnx.model importers.onnx.values
-importers.onnx.shapes importers.onnx.batch importers.onnx.program importers.onnx.patterns importers.onnx.writer
+importers.onnx.shapes importers.onnx.inference importers.onnx.batch importers.onnx.program importers.onnx.patterns
+importers.onnx.writer
 importers.onnx.lines importers.onnx.groups importers.onnx.sizes importers.onnx.importer importers.onnx.summary
 importers.config importers.graphs importers.decoders importers.encoders importers.hf
 output loading snapshot answering completion options lab.boxes lab.bench lab.loop report.lab

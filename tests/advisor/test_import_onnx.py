@@ -21,8 +21,8 @@ from advisor.cli import main
 from advisor.importers.onnx import wire
 from advisor.importers.onnx.batch import batching
 from advisor.importers.onnx.importer import Imported, Wanted, import_onnx
+from advisor.importers.onnx.inference import infer
 from advisor.importers.onnx.model import parse
-from advisor.importers.onnx.shapes import infer
 from advisor.inputs import RequestError
 from advisor.report.spec import checked_text
 from advisor.validation import validate_file

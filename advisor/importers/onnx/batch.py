@@ -10,8 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from .inference import MAX_FAULTS, Run, infer
 from .model import Graph, NodeError
-from .shapes import MAX_FAULTS, Batching, Run, Shape, Tensor, infer
+from .shapes import Batching, Shape, Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -20,9 +20,10 @@ from ...inputs import RequestError
 from .batch import batching, samples
 from .beside import Beside
 from .groups import write
+from .inference import CONSTANTS, KNOWN, infer
 from .model import Graph, NodeError, parse
 from .program import Program
-from .shapes import CONSTANTS, KNOWN, Batching, infer
+from .shapes import Batching
 from .sizes import LARGEST, Open, merged, split
 from .wire import Skeleton, read
 from .writer import Line, Writer
