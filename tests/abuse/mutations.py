@@ -110,6 +110,9 @@ def swap(rng: random.Random, data: Any) -> None:
     place[key] = copy.deepcopy(other[other_key])
 
 
+MULTIPLIED: Final = 2_000_000
+
+
 def nest(rng: random.Random, data: Any) -> None:
     """Wrap something into up to 150 lists or objects; deeper ones are written as text."""
     place, key = pick(rng, data)
@@ -120,13 +123,14 @@ def nest(rng: random.Random, data: Any) -> None:
 
 
 def multiply(rng: random.Random, data: Any) -> None:
-    """Make a list, or an object, much longer."""
+    """Make a list, or an object, much longer, by up to MULTIPLIED characters: what was multiplied may be again."""
     place, key = pick(rng, data)
-    many = rng.choice([10, 1000, 6000])
+    many = min(rng.choice([10, 1000, 6000]), MULTIPLIED // len(json.dumps(place[key])))
+    copies = [copy.deepcopy(place[key]) for _ in range(many)]
     if isinstance(place, list):
-        place += [copy.deepcopy(place[key]) for _ in range(many)]
+        place += copies
     else:
-        place |= {f"key_{index}": place[key] for index in range(many)}
+        place |= {f"key_{index}": value for index, value in enumerate(copies)}
 
 
 Change = Callable[[random.Random, Any], None]
