@@ -30,7 +30,11 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Roster:
-    """Machines: `numbers` has a row for each, by those fields of Machine that are numbers; `form` is the place of its form."""
+    """Machines of any forms.
+
+    `numbers` has shape (machines, WIDTH): the fields of Machine that are numbers, in its order and its SI
+    units; NaN is unknown. `form` has shape (machines,): the place of each machine's form among `forms`.
+    """
 
     entries: Sequence[Entry]
     forms: Sequence[Form]
