@@ -147,6 +147,7 @@ def _same(call: Call) -> list[Shape]:
 
 
 def elementwise(call: Call) -> list[Shape]:
+    """Return the shape that all operands stretch to, as ONNX broadcasts. Raises NodeError where they do not."""
     shapes = [operand.shape for operand in call.inputs if operand is not None]
     return [broadcast(_stretched(call, shapes))]
 
