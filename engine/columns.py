@@ -32,6 +32,15 @@ class Table:
         """Return the same records along another axis."""
         return Table(self._columns, shape)
 
+    def lifted(self) -> Table:
+        """Return the same records with one more axis before all others."""
+        return Table(self._columns, (1, *self._shape))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape that a column has, or broadcasts to where it is one value for all."""
+        return tuple(len(self) if length < 0 else length for length in self._shape)
+
     def __len__(self) -> int:
         """Return how many records there are."""
         return max(values.size for values in self._columns.values())

@@ -148,9 +148,24 @@ def _in_pieces(
         tried = len(form.tiles.tiles) * len(form.tiles.splits) * len(kernels.counts)
         for part in _parts_of(shape, max(1, PREPARED // tried) if shape[1] >= FEW else PIECE):
             batch = batches[np.newaxis, part[1]] if batches.ndim == 1 else batches[part]
-            for name, values in _evaluate(network, kernels, form, machines.take(part[0]), batch, ladder=ladder).items():
+            for name, values in _lengthwise(network, kernels, form, machines.take(part[0]), batch, ladder=ladder).items():
                 found.setdefault(name, np.empty(shape))[part] = values
     return found
+
+
+def _lengthwise(
+    network: Totals, kernels: Kernels, form: Form, machines: Table, batch: Array, *, ladder: bool
+) -> dict[str, Array]:
+    """Return figures and rungs of machines at batches of shape (machines or 1, batches).
+
+    Whichever there are more of are worked out along the last axis: numpy takes long rows in less time than many short ones.
+    """
+    batches = batch.shape[1]
+    if max(len(machines), len(batch)) <= batches:
+        return _evaluate(network, kernels, form, machines, batch, batches, ladder=ladder)
+    turned, across = machines.shaped(1, -1), np.ascontiguousarray(batch.T)
+    found = _evaluate(network, kernels, form, turned, across, batches, ladder=ladder)
+    return {name: values.T for name, values in found.items()}
 
 
 def _parts_of(shape: tuple[int, int], machines: int) -> Iterator[tuple[slice, slice]]:
@@ -167,10 +182,12 @@ def _share(size: int, index: int, parts: int) -> slice:
     return slice(size * index // parts, size * (index + 1) // parts)
 
 
-def _evaluate(network: Totals, kernels: Kernels, form: Form, flat: Table, batch: Array, *, ladder: bool) -> dict[str, Array]:
-    """Return figures and rungs of machines at batches of shape (machines or 1, batches)."""
-    shape = (max(len(flat), len(batch)), batch.shape[1])
-    sums = _sums(Pass.of(kernels, form, flat.shaped(1, -1, 1), shape[1]), batch[np.newaxis], shape, ladder=ladder)
+def _evaluate(
+    network: Totals, kernels: Kernels, form: Form, flat: Table, batch: Array, batches: int, *, ladder: bool
+) -> dict[str, Array]:
+    """Return figures and rungs of machines along one axis and so many batches of each along the other, in either order."""
+    shape = np.broadcast_shapes(flat.shape, batch.shape)
+    sums = _sums(Pass.of(kernels, form, flat.lifted(), batches), batch[np.newaxis], shape, ladder=ladder)
     bound = _bound(network, flat, batch)
     energy = flat.energy_factor * sums["energy_j"]
     power_s = forms.power_limit_s(dynamic_j=energy, idle_w=flat.idle_w, tdp_w=flat.tdp_w)
@@ -197,7 +214,7 @@ def _evaluate(network: Totals, kernels: Kernels, form: Form, flat: Table, batch:
     return figures | _climb(rungs, latency)
 
 
-def _sums(on: Pass, b: Array, shape: tuple[int, int], *, ladder: bool) -> dict[str, Array]:
+def _sums(on: Pass, b: Array, shape: tuple[int, ...], *, ladder: bool) -> dict[str, Array]:
     """Return what all kernels take together, added one after the other, so that a sum is the same in any company."""
     names = ("seconds", "energy_j", *(_RUNGS if ladder else ()))
     sums = {name: np.zeros(shape) for name in names}

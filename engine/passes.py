@@ -1,6 +1,7 @@
 """What the kernels of a network take on machines of one form, kernel by kernel: traffic, arithmetic, time, energy.
 
-The machines stand along the second axis and the batches along the third: arrays have shape (kernels, machines, batches).
+The machines stand along one of the last two axes and the batches along the other: arrays have shape (kernels, machines,
+batches), or (kernels, batches, machines) where there are more machines than batches.
 """
 
 from __future__ import annotations
@@ -151,17 +152,17 @@ class Pass:
 
     @classmethod
     def of(cls, kernels: Kernels, form: Form, m: Table, batches: int) -> Pass:
-        """Return the pass of kernels on machines, along the second axis, for so many batches of each."""
+        """Return the pass of kernels on machines, along the second or third axis, for so many batches of each."""
         many = form.form == "tiled" and kernels.products.size > 0 and batches >= FEW
         prepared = tuple(_options(kernels.table.take(kernels.products), form.tiles, m, together=True)) if many else ()
         return cls(kernels=kernels, form=form, m=m, prepared=prepared)
 
     def options(self, chosen: npt.NDArray[np.intp]) -> Iterator[Option]:
-        """Yield every tile and split for some products."""
+        """Yield every tile and split for some products, of which none between the first and the last is missing."""
         if not self.prepared:
             return _options(self.kernels.table.take(chosen), self.form.tiles, self.m, together=False)
-        places = np.searchsorted(self.kernels.products, chosen)
-        return (option.of(places) for option in self.prepared)
+        first = int(np.searchsorted(self.kernels.products, chosen[0]))
+        return (option.of(slice(first, first + chosen.size)) for option in self.prepared)
 
 
 def parts_of(kind: str, chosen: npt.NDArray[np.intp], on: Pass, b: Array, *, ladder: bool) -> dict[str, Array]:
@@ -251,7 +252,7 @@ class Option:
     form: Callable[..., Array]
     early: tuple[Array, ...]
 
-    def of(self, places: npt.NDArray[np.intp]) -> Option:
+    def of(self, places: slice) -> Option:
         """Return the same for some of the products."""
         early = tuple(part[places] if len(part) > 1 else part for part in self.early)
         return Option(tile=self.tile, split=self.split, form=self.form, early=early)
