@@ -105,13 +105,11 @@ class Pool(Mapping[str, Any]):
         """Return a fact of every candidate."""
         if name in self._figures:
             return self._figures[name]
-        if name in self.fixed:
-            return self.fixed[name][self.row]
         if name in self.asked:
             return np.float64(self.asked[name])
         if name not in self._derived:
             with np.errstate(all="ignore"):
-                self._derived[name] = _DERIVED[name](self)
+                self._derived[name] = self.fixed[name][self.row] if name in self.fixed else _DERIVED[name](self)
         return self._derived[name]
 
     def __iter__(self) -> Iterator[str]:

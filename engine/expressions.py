@@ -233,7 +233,8 @@ def _evaluate(node: ast.expr, values: Mapping[str, Any], algebra: _Algebra) -> A
         case ast.Compare(left=left, ops=ops, comparators=others):
             operands = [_evaluate(part, values, algebra) for part in (left, *others)]
             pairs = zip(ops, operands, operands[1:], strict=False)
-            return algebra.connect([algebra.apply(_COMPARE[type(op)], a, b) for op, a, b in pairs], False)
+            truths = [algebra.apply(_COMPARE[type(op)], a, b) for op, a, b in pairs]
+            return algebra.connect(truths, False) if len(truths) > 1 else truths[0]
         case ast.Call(func=ast.Name(id=name), args=args):
             return algebra.apply(algebra.functions[name], *(_evaluate(part, values, algebra) for part in args))
         case _:  # pragma: no cover - parse() lets nothing else through
