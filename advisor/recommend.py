@@ -15,11 +15,11 @@ from engine.machine import Machine
 from engine.point import waterfall
 from engine.totals import Totals
 
-from .candidate import NARROW_BITS, Array, Facts, Index, Pool, Slot, is_coarse, profile_facts, sieve
+from .candidate import NARROW_BITS, Facts, Index, Pool, Slot, is_coarse, profile_facts, sieve
 from .exclusion import Exclusion, Undetermined, exclusion, texts, undetermined
 from .requirements import Requirements
 from .rulebook import Profile, Rule, Rulebook, messages
-from .search import add_curves, barred, best_of_each, rows_by_chip, survey
+from .search import Found, add_curves, barred, best_of_each, rows_by_chip, survey
 from .stock import Card, Stock, stock_of
 
 if TYPE_CHECKING:
@@ -120,10 +120,11 @@ def advise(request: Requirements, specs: Catalog | Stock, book: Rulebook) -> Adv
     found = _choices(pool, rows, rules, request.batch, wanted, headline)
     choices = found[profile.id]
     excluded, open_ = _others(pool, rules, profile, {choice.chip.id for choice in choices}, request.batch)
-    ranked, barred = _headline_order(choices, book)
-    best = next((choice for choice in ranked if choice.chip.id not in barred), None)
-    others = tuple((c, _lost_on(c, best, barred)) for c in ranked if c is not best)
-    winners = {p.id: best if p.id == profile.id else _winner(found[p.id], book) for p in book.profiles.values() if p.in_matrix}
+    ranked, out = _headline_order(choices, headline)
+    best, reasons = _first(ranked, out), _reasons(ranked, out, headline)
+    others = tuple((c, _lost_on(c, best, reasons)) for c in ranked if c is not best)
+    matrix = [p.id for p in book.profiles.values() if p.in_matrix]
+    winners = {name: best if name == profile.id else _first(*_headline_order(found[name], headline)) for name in matrix}
     advice = Advice(
         request=request, profile=profile, network=network, recommendation=best, rationale=(),
         winners={name: winner for name, winner in winners.items() if winner is not None},
@@ -138,16 +139,14 @@ def _choices(
     """Return by profile the best candidate of every chip: exactly for the first, for others only where it may be the winner."""
     if not rows.size:
         return {profile.id: [] for profile in profiles}
-    best: dict[str, tuple[Index, Array, Array]] = {}
-    for profile in profiles:
-        found = best_of_each(pool, rows, rules, profile, batch, headline if best else ())
-        best[profile.id] = pool.row[found.place], pool.batch[found.place], found.score
-    return {profile.id: list(_chosen(pool, profile, *best[profile.id])) for profile in profiles}
+    best = best_of_each(pool, rows, rules, profiles, batch, headline)
+    return {profile.id: list(_chosen(pool, profile, best[profile.id])) for profile in profiles}
 
 
-def _chosen(pool: Pool, profile: Profile, rows: Index, batches: Array, scores: Array) -> Iterator[Choice]:
+def _chosen(pool: Pool, profile: Profile, best: Found) -> Iterator[Choice]:
     """Yield candidates as choices, once no more join the pool."""
-    columns = zip(rows.tolist(), batches.tolist(), pool.places(rows, batches).tolist(), scores.tolist(), strict=True)
+    places = pool.places(best.row, best.batch).tolist()
+    columns = zip(best.row.tolist(), best.batch.tolist(), places, best.score.tolist(), strict=True)
     for row, batch, place, score in columns:
         yield Choice(pool=pool, row=row, batch=int(batch), place=place, score=score, profile=profile)
 
@@ -177,17 +176,24 @@ def _others(
 # The ranking: rules that bar from the headline, ties, and what each alternative lost on.
 
 
-def _headline_order(choices: Sequence[Choice], book: Rulebook) -> tuple[list[Choice], dict[str, str]]:
-    """Return the choices from best to worst, and for each chip that may not be recommended the reason."""
-    ranked = sorted(choices, key=lambda c: (-c.score, c.batch, c.fact("power_w"), c.chip.id))
-    headline, wide = book.of("exclude", scope="headline"), {"wide_meets": float(any(_allowed(c) and c.is_wide for c in ranked))}
-    places = np.array([choice.place for choice in ranked], dtype=np.intp)
-    out = barred(ranked[0].pool, places, headline) if ranked else ()
+def _headline_order(choices: Sequence[Choice], headline: Sequence[Rule]) -> tuple[list[Choice], list[bool]]:
+    """Return the choices from best to worst, and which of them a rule bars from being recommended."""
+    if not choices:
+        return [], []
+    pool = choices[0].pool
+    power = pool["power_w"]
+    ranked = sorted(choices, key=lambda c: (-c.score, c.batch, power[c.place], c.chip.id))
+    return ranked, barred(pool, np.array([choice.place for choice in ranked], dtype=np.intp), headline).tolist()
+
+
+def _reasons(ranked: Sequence[Choice], out: Sequence[bool], headline: Sequence[Rule]) -> dict[str, str]:
+    """Return by chip why those that may not be recommended may not."""
+    wide = {"wide_meets": float(any(_allowed(choice) and choice.is_wide for choice in ranked))}
     reasons: dict[str, str] = {}
     for choice in (choice for choice, bars in zip(ranked, out, strict=True) if bars):
         facts = choice.facts | wide
         reasons[choice.chip.id] = next(f"{r.id}: {r.message(facts)}" for r in headline if r.fires(facts) is True)
-    return ranked, reasons
+    return reasons
 
 
 def _allowed(choice: Choice) -> bool:
@@ -195,15 +201,15 @@ def _allowed(choice: Choice) -> bool:
     return not choice.fact("modelled") or bool(choice.fact("allow_modelled"))
 
 
-def _winner(choices: Sequence[Choice], book: Rulebook) -> Choice | None:
-    ranked, barred = _headline_order(choices, book)
-    return next((choice for choice in ranked if choice.chip.id not in barred), None)
+def _first(ranked: Sequence[Choice], out: Sequence[bool]) -> Choice | None:
+    """Return the best choice that may be recommended."""
+    return next((choice for choice, bars in zip(ranked, out, strict=True) if not bars), None)
 
 
-def _lost_on(choice: Choice, best: Choice | None, barred: Mapping[str, str]) -> str:
+def _lost_on(choice: Choice, best: Choice | None, reasons: Mapping[str, str]) -> str:
     """Return why a chip that meets the request is not the recommendation."""
-    if choice.chip.id in barred or best is None:
-        return barred.get(choice.chip.id, "")
+    if choice.chip.id in reasons or best is None:
+        return reasons.get(choice.chip.id, "")
     throughput = choice.fact("throughput_per_s") / best.fact("throughput_per_s")
     energy = choice.fact("energy_per_inference_j") / best.fact("energy_per_inference_j")
     told = f"{throughput:.2g}x throughput, {energy:.2g}x energy"

@@ -88,9 +88,9 @@ def survey(pool: Pool, rules: Sequence[Rule], batch: int | None) -> list[int]:
         return [row for rows in chips.values() for row in _preferred(pool, rows, living)]
     chosen: list[int] = []
     for bits in PREFERRED_BITS:
-        if bits == PREFERRED_BITS[1]:
-            pool.look(np.array([row for rows in chips.values() for row in rows], dtype=np.intp), COARSE)
         rows = {name: [row for row in rows if pool.slots[row].bits == bits] for name, rows in chips.items()}
+        others = chips if bits == PREFERRED_BITS[1] else rows
+        _look_once(pool, np.array([row for part in others.values() for row in part], dtype=np.intp))
         asked = np.array([row for part in rows.values() for row in part], dtype=np.intp)
         living = _qualifying(pool, rules, asked)
         found = {name: [row for row in part if row in living] for name, part in rows.items()}
@@ -108,8 +108,7 @@ def _preferred(pool: Pool, rows: Sequence[int], living: set[int]) -> list[int]:
 
 
 def _qualifying(pool: Pool, rules: Sequence[Rule], asked: Index) -> set[int]:
-    """Return which of some slots qualify at a batch: most at 1, where a pass is shortest and smallest."""
-    pool.look(asked[~pool.looked(asked)], [1.0])
+    """Return which of some slots qualify at a batch."""
     while True:
         living = set(alive_rows(pool, rules).tolist())
         gaps = gaps_of(pool, np.array([row for row in asked.tolist() if row not in living], dtype=np.intp))
@@ -119,9 +118,15 @@ def _qualifying(pool: Pool, rules: Sequence[Rule], asked: Index) -> set[int]:
         look_between(pool, gaps, open_)
 
 
+def _look_once(pool: Pool, rows: Index) -> None:
+    """Look at slots at the batches of COARSE, but for those that were looked at at all of them."""
+    there = np.bincount(pool.row[is_coarse(pool.batch)], minlength=len(pool.slots))
+    pool.look(rows[there[rows] < len(COARSE)], COARSE)
+
+
 def add_curves(pool: Pool, rows: Index, rules: Sequence[Rule]) -> None:
     """Add knee, largest and ridge batch of slots, each exactly, to the facts; and what the largest batch adds."""
-    pool.look(rows, COARSE)
+    _look_once(pool, rows)
     while True:
         curves = _curves(pool, rules)
         gaps = gaps_of(pool, rows)
@@ -174,29 +179,37 @@ def _most(rows: Index, values: Array, size: int) -> Array:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Found:
-    """The best candidate of every chip under a profile: its place in the pool, and its score."""
+    """The best candidate of every chip under a profile: its slot, batch and score, and its place among those looked at then."""
 
-    place: Index
+    row: Index
+    batch: Array
     score: Array
+    place: Index
 
 
 def best_of_each(
-    pool: Pool, rows: Index, rules: Sequence[Rule], profile: Profile, batch: int | None, headline: Sequence[Rule] = ()
-) -> Found:
-    """Return the best candidate of every chip of some slots: the profile's objective, then the format, then the smaller batch.
+    pool: Pool, rows: Index, rules: Sequence[Rule], profiles: Sequence[Profile], batch: int | None, headline: Sequence[Rule]
+) -> dict[str, Found]:
+    """Return by profile the best candidate of every chip of some slots: the objective, then the format, then the smaller batch.
 
-    With the rules about the headline, only those that may be the best of all that these admit are found exactly.
+    Under the first profile every chip's is exact; under others only those that may be the best of all that the rules about the
+    headline admit. What any of them needs is looked at in the same rounds.
     """
-    while True:
-        judged = _Judged(pool, rows, rules, profile, batch)
-        found = judged.found()
-        if batch is not None:
-            return found
+    best: dict[str, Found] = {}
+    left = tuple(profiles)
+    while left:
         gaps = gaps_of(pool, rows)
-        open_ = judged.open(gaps, _to_beat(pool, found, headline))
-        if not open_.any():
-            return found
-        look_between(pool, gaps, open_)
+        look = np.zeros(gaps.row.size, dtype=bool)
+        unsure = []
+        for profile in left:
+            judged = _Judged(pool, rows, rules, profile, batch)
+            best[profile.id] = found = judged.found()
+            open_ = judged.open(gaps, _to_beat(pool, found, () if profile is profiles[0] else headline))
+            look |= open_
+            unsure += [profile] if open_.any() else []
+        look_between(pool, gaps, look)
+        left = tuple(unsure)
+    return best
 
 
 def _to_beat(pool: Pool, found: Found, headline: Sequence[Rule]) -> float:
@@ -223,7 +236,7 @@ class _Judged:
     """The candidates of some slots under a profile: which may be chosen, and their scores."""
 
     def __init__(self, pool: Pool, rows: Index, rules: Sequence[Rule], profile: Profile, batch: int | None) -> None:
-        self.pool, self.rules, self.profile = pool, rules, profile
+        self.pool, self.rules, self.profile, self.batch = pool, rules, profile, batch
         facts = with_profile(pool, profile)
         admitted = sieve(rules, pool, profile).alive & pool.of(rows)
         if batch is not None:
@@ -246,10 +259,16 @@ class _Judged:
         first = np.full(self.best.size, -1)
         first[chip[best][::-1]] = best[::-1]
         places = first[first >= 0]
-        return Found(place=places, score=self.score[places])
+        pool = self.pool
+        return Found(row=pool.row[places], batch=pool.batch[places], score=self.score[places], place=places)
 
     def open(self, gaps: Gaps, to_beat: float) -> Flags:
-        """Return the gaps in which there may be a better candidate of a chip that reaches the score to beat."""
+        """Return the gaps in which there may be a better candidate of a chip that reaches the score to beat.
+
+        There is none where a request names its batch.
+        """
+        if self.batch is not None:
+            return np.zeros(gaps.row.size, dtype=bool)
         chip = self.pool.chip[gaps.row]
         may = gaps.may_live(self.rules, self.profile)
         score = self.profile.score_between(With(between_profile(gaps, self.profile), gaps))
