@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from typing import Final, NoReturn
+try:
+    import signal
+    import sys
+    from typing import Final, NoReturn
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 
 INTERRUPTED: Final = 128 + signal.SIGINT
 """Exit code of a command that was interrupted, as shells have it."""
@@ -12,8 +15,8 @@ INTERRUPTED: Final = 128 + signal.SIGINT
 
 def main() -> NoReturn:
     """Run the command and exit with its code. What asks it to end lets it take temporary files away first."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         from .start import main as run  # noqa: PLC0415 - loading it takes a while
 
         run()

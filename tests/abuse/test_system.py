@@ -111,6 +111,23 @@ def test_a_command_that_is_stopped_goes_in_silence_and_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.parametrize("name", ["signal", "typing", "advisor.start"])
+def test_an_interrupt_of_the_first_lines_is_silent(name: str) -> None:
+    script = f"""
+import runpy, sys
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            raise KeyboardInterrupt
+sys.modules.pop({name!r}, None)
+sys.meta_path.insert(0, Interrupts())
+sys.argv = ["advise", "--version"]
+runpy.run_module("advisor", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment(), check=False, timeout=SECONDS)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_a_command_interrupted_from_outside_ends(tmp_path: Path) -> None:
     assert processes.interrupted(chance(), tmp_path) == []
 
