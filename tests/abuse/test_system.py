@@ -84,6 +84,16 @@ class Interrupts:
             signal.raise_signal(signal.{signal})
 sys.meta_path.insert(0, Interrupts())
 """
+TAKEN_FOR_A_FAULT = """
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "advisor.cli":
+            try:
+                signal.raise_signal(signal.{signal})
+            except BaseException:
+                raise ImportError("this library is broken") from None
+sys.meta_path.insert(0, Interrupts())
+"""
 WRITING = """
 import pathlib
 real = pathlib.Path.replace
@@ -94,7 +104,7 @@ pathlib.Path.replace = replace
 """
 
 
-@pytest.mark.parametrize("moment", [LOADING, WRITING], ids=["loading", "writing"])
+@pytest.mark.parametrize("moment", [LOADING, TAKEN_FOR_A_FAULT, WRITING], ids=["loading", "taken for a fault", "writing"])
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
 def test_a_command_that_is_stopped_goes_in_silence_and_leaves_the_old_file(
     tmp_path: Path, moment: str, stop: signal.Signals, code: int
