@@ -198,10 +198,13 @@ def left_out(cases: Sequence[Case], same: Callable[[Target, Target], bool]) -> I
         others = [c for c in cases if c.target.sweep.hardware == case.target.sweep.hardware and not same(c.target, case.target)]
         if not others:
             continue
-        machines = {c.target.sweep.id: c.machine for c in others}
-        numbers = networks.fit_chip([c.target for c in others], machines).values
-        rest = [replace(c, machine=networks.corrected(c.machine, numbers)) for c in others]
-        yield with_interval(replace(case, machine=networks.corrected(case.machine, numbers)), rest)
+        yield with_interval(measured(case, others), [measured(c, [o for o in others if o is not c] or [c]) for c in others])
+
+
+def measured(case: Case, others: Sequence[Case]) -> Case:
+    """Return a case on its chip calibrated with two numbers from other cases."""
+    numbers = networks.fit_chip([c.target for c in others], {c.target.sweep.id: c.machine for c in others}).values
+    return replace(case, machine=networks.corrected(case.machine, numbers))
 
 
 def ratios(case: Case) -> Array:
