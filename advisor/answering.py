@@ -29,7 +29,7 @@ def answer(options: Mapping[str, Any]) -> int:
     inputs.choice("--format", options["form"], FORMATS)
     inputs.choice("--explain", options["explain"] or "excluded", ("excluded",))
     shown = inputs.whole_numbers(options["top"], least=0)[0]
-    stock, book, model = ready(options["model"], options["specs"], strict=options["strict"])
+    stock, book, (model,) = ready([options["model"]], options["specs"], strict=options["strict"])
     asked = {**options, "model": model, "profile": options["profile"] or options["objective"]}
     found = advise(inputs.requirements(asked, stock, book), stock, book)
     output.write(_printed(found, stock, book, options, shown), options["out"])

@@ -58,11 +58,10 @@ class Slot:
 def slots_of(stock: Stock, request: Requirements) -> list[Slot]:
     """Return a slot for every chip and number format that the request admits; every chip has at least one."""
     roster, slots = stock.roster(request.runtime), []
-    places = {(entry.hardware, entry.dtype): place for place, entry in enumerate(roster.entries)}
     for chip in stock.cards.values():
         wanted = [dtype for dtype in chip.dtypes if not request.dtypes or dtype in request.dtypes]
         known = request.runtime in chip.runtimes
-        slots += [Slot(chip=chip, dtype=d, place=places[chip.id, d], roster=roster) for d in wanted if known]
+        slots += [Slot(chip=chip, dtype=d, place=roster.places[chip.id, d], roster=roster) for d in wanted if known]
         if not wanted or not known:
             slots.append(Slot(chip=chip, dtype=chip.dtypes[0], place=-1, roster=roster))
     return slots

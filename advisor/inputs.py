@@ -176,9 +176,10 @@ def kinds(text: str | None) -> tuple[str, ...]:
     return names(split(text), get_args(Kind), "kind of hardware")
 
 
-def hardware(text: str | None, catalog: Catalog) -> tuple[str, ...]:
+def hardware(text: str | None, specs: Catalog | Stock) -> tuple[str, ...]:
     """Return the ids of a comma-separated list. Raises UnknownNameError for one that is no chip, or could be several."""
-    return tuple(catalog.accelerators[part].id for part in split(text))
+    chip: Callable[[str], Any] = specs.card if isinstance(specs, Stock) else specs.accelerators.__getitem__
+    return tuple(chip(part).id for part in split(text))
 
 
 def wide(catalog: Catalog, hardware: str) -> str:
@@ -187,9 +188,11 @@ def wide(catalog: Catalog, hardware: str) -> str:
     return next((dtype for dtype in ("bf16", "fp16") if dtype in dtypes), dtypes[0])
 
 
-def runtime(text: str | None, catalog: Catalog) -> str:
+def runtime(text: str | None, specs: Catalog | Stock) -> str:
     """Return a runtime that a calibration describes; without a text, the graph. Raises RequestError for one that none does."""
-    known = {GRAPH, *(name for constants in catalog.constants.values() for name in constants.runtimes)}
+    if isinstance(specs, Stock):
+        return names([text or GRAPH], specs.runtimes, "runtime")[0]
+    known = {GRAPH, *(name for constants in specs.constants.values() for name in constants.runtimes)}
     return names([text or GRAPH], known, "runtime")[0]
 
 
@@ -220,15 +223,14 @@ def requirements(options: Mapping[str, Any], specs: Catalog | Stock, book: Ruleb
     }
     model = options["model"]
     workload = faults.take("--model", lambda: stock.model(model), None)
-    batch, asked = options.get("batch"), options.get("runtime") or GRAPH
-    chips = split(options.get("hardware"))
+    batch = options.get("batch")
     request: dict[str, Any] = {
         "batch": None if batch is None else faults.take("--batch", lambda: _whole(batch, 1), None),
         "dtypes": faults.take("--dtype", lambda: dtypes(options.get("dtype")), ()),
-        "hardware": faults.take("--hardware", lambda: tuple(stock.card(part).id for part in chips), ()),
+        "hardware": faults.take("--hardware", lambda: hardware(options.get("hardware"), stock), ()),
         "kinds": faults.take("--kind", lambda: kinds(options.get("kind")), ()),
         "sizes": faults.take("--size", lambda: sizes(options.get("size") or (), options.get("seq_len")), {}),
-        "runtime": faults.take("--runtime", lambda: names([asked], stock.runtimes, "runtime")[0], GRAPH),
+        "runtime": faults.take("--runtime", lambda: runtime(options.get("runtime"), stock), GRAPH),
         "profile": faults.take("--profile", lambda: book.profile(options.get("profile") or "balanced").id, "balanced"),
     }
     if workload is not None:

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from engine.columns import number_names, numbers_of
 from engine.cost import Cost, KernelKind
-from engine.machine import Tiles
+from engine.machine import Machine, Tiles
 from engine.passes import Form
 from engine.roster import WIDTH, Entry, Roster
 from engine.sizes import Sized, choose_sizes
@@ -211,8 +211,13 @@ def _stock(data: Mapping[str, Any], numbers: npt.NDArray[np.float64], snapshot: 
     def roster(runtime: str) -> Roster:
         return rosters[runtime] if runtime in rosters else Roster.of(())
 
+    def machine(hardware: str, dtype: str, runtime: str) -> Machine:
+        found = roster(runtime)
+        place = found.places.get((hardware, dtype))
+        return catalog().machine(hardware, dtype, runtime) if place is None else found.machine(place)
+
     return Stock(
-        cards=cards, card=card, roster=roster, model=model, network=network, documents=documents,
+        cards=cards, card=card, roster=roster, machine=machine, model=model, network=network, documents=documents,
         runtimes=frozenset(rosters), catalog=catalog,
     )  # fmt: skip
 
@@ -276,20 +281,22 @@ def _cost(kind: KernelKind, parts: Sequence[Sequence[Any]], numbers: Sequence[fl
     return Cost(kind=kind, parts=named, **(figures | {"shared": bool(figures["shared"])}))
 
 
-def ready(model: str, specs: Sequence[Path] | None, *, strict: bool = False) -> tuple[Stock, Rulebook, str]:
-    """Return what an answer is chosen from, the rules, and the id of the model: from the snapshot where only our specs count.
+def ready(
+    models: Sequence[str], specs: Sequence[Path] | None, *, strict: bool = False
+) -> tuple[Stock, Rulebook, tuple[str, ...]]:
+    """Return what an answer is chosen from, the rules, and the ids of models: from the snapshot where only our specs count.
 
     Raises SpecError as `load_models` does.
     """
-    ours = not spec_directories(specs or ()) and Path(model).suffix != ".json"
+    ours = not spec_directories(specs or ()) and all(Path(model).suffix != ".json" for model in models)
     snapshot = open_snapshot() if ours else None
     if snapshot is not None and (found := snapshot.stock()) is not None:
-        return (*found, model)
+        return (*found, tuple(models))
     from .loading import load_models  # noqa: PLC0415 - with the models of all specs
 
-    catalog, book, (name,) = load_models([model], specs, strict=strict)
+    catalog, book, names = load_models(models, specs, strict=strict)
     if snapshot is not None:
         snapshot.write(catalog)
         if (found := snapshot.stock(catalog)) is not None:
-            return (*found, name)
-    return stock_of(catalog), book, name
+            return (*found, names)
+    return stock_of(catalog), book, names

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from engine.machine import GRAPH
+from engine.machine import GRAPH, Machine
 from engine.roster import Roster
 from engine.sizes import Sized
 from engine.totals import Totals
@@ -53,6 +53,8 @@ class Stock:
     card: Callable[[str], Card]
     roster: Callable[[str], Roster]
     """the machines in a runtime, of every chip that it is known of and every format of it"""
+    machine: Callable[[str, str, str], Machine]
+    """the machine of a chip, a number format and a runtime"""
     model: Callable[[str], Sized]
     network: Callable[[str, Mapping[str, int]], Totals]
     documents: Callable[[str, str], Documents]
@@ -82,7 +84,7 @@ def stock_of(specs: Catalog | Stock) -> Stock:
         return Roster.of(specs.machine(card.id, dtype, runtime) for card in known for dtype in card.dtypes)
 
     return Stock(
-        cards=cards, card=card, roster=roster, documents=documents, left_out=specs.left_out,
+        cards=cards, card=card, roster=roster, machine=specs.machine, documents=documents, left_out=specs.left_out,
         model=lambda name: specs.workloads[name], network=specs.network,
         runtimes=runtimes_of(cards.values()), catalog=lambda: specs,
     )  # fmt: skip

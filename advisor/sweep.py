@@ -5,22 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.catalog import Catalog
 from engine.compiled import estimate
-from engine.errors import DomainError
 from engine.machine import DTYPE_BYTES, GRAPH, Machine
-from engine.network import Network, build
 from engine.rows import row
-from engine.solve import roof_curve
-from engine.workload import Workload
+from engine.sizes import Sized
+from engine.totals import Totals, ridge_batch
 
 from .candidate import EVERY, knee_batch
 from .inputs import RequestError
+from .stock import Card, Stock, stock_of
+
+if TYPE_CHECKING:
+    from engine.catalog import Catalog
 
 MOST_POINTS: Final = 1_000_000
 Array = npt.NDArray[np.float64]
@@ -40,22 +41,23 @@ class Sweep:
     allow_modelled: bool = False
 
 
-def sweep(asked: Sweep, catalog: Catalog, tick: Callable[[int], None] = lambda _: None) -> list[Row]:
+def sweep(asked: Sweep, specs: Catalog | Stock, tick: Callable[[int], None] = lambda _: None) -> list[Row]:
     """Return one row for every point, those of a model together; `tick` is told how many points were added.
 
     A row is one of `engine.predict` with `fits` (whether it fits into memory), `knee_batch`, `ridge_batch` (None where the roof
     never turns compute-bound) and `pareto`. Raises RequestError for more than MOST_POINTS points and for a size that no model
     has.
     """
-    models = _workloads(asked, catalog)
-    networks = [build(workload, own_sizes(workload, models, asked.sizes)) for workload in models]
-    machines = _machines(asked, catalog)
+    stock = stock_of(specs)
+    models = [stock.model(name) for name in asked.models]
+    networks = [stock.network(model.id, own_sizes(model, models, asked.sizes)) for model in models]
+    machines = _machines(asked, stock)
     count = len(networks) * len(machines) * len(asked.batches)
     if count > MOST_POINTS:
         raise RequestError(f"{count:,} points are more than {MOST_POINTS:,}; take fewer models, chips, formats or batches")
     rows: list[Row] = []
     for network in networks:
-        points = [point for machine in machines for point in _points(network, machine, asked, catalog, tick)]
+        points = [point for machine in machines for point in _points(network, machine, asked, stock.cards, tick)]
         fronts = [
             pareto([point if _competes(point, asked) and _is_narrow(point) is narrow else None for point in points])
             for narrow in (False, True)
@@ -64,16 +66,12 @@ def sweep(asked: Sweep, catalog: Catalog, tick: Callable[[int], None] = lambda _
     return rows
 
 
-def points_of(asked: Sweep, catalog: Catalog) -> int:
+def points_of(asked: Sweep, specs: Catalog | Stock) -> int:
     """Return how many points a sweep has."""
-    return len(asked.models) * len(_machines(asked, catalog)) * len(asked.batches)
+    return len(asked.models) * len(_machines(asked, stock_of(specs))) * len(asked.batches)
 
 
-def _workloads(asked: Sweep, catalog: Catalog) -> list[Workload]:
-    return [catalog.workloads[name] for name in asked.models]
-
-
-def own_sizes(workload: Workload, others: Sequence[Workload], sizes: Mapping[str, int]) -> dict[str, int]:
+def own_sizes(workload: Sized, others: Sequence[Sized], sizes: Mapping[str, int]) -> dict[str, int]:
     """Return the sizes asked for that a model has. Raises RequestError for one that none of the models has."""
     every = {name for other in others for name in other.sizes}
     if strange := sorted(set(sizes) - every):
@@ -81,29 +79,31 @@ def own_sizes(workload: Workload, others: Sequence[Workload], sizes: Mapping[str
     return {name: value for name, value in sizes.items() if name in workload.sizes}
 
 
-def _machines(asked: Sweep, catalog: Catalog) -> list[Machine]:
+def _machines(asked: Sweep, stock: Stock) -> list[Machine]:
     """Return the machines of the chips asked for. A chip that lacks a format or a runtime has no points."""
     return [
-        catalog.machine(chip, dtype, asked.runtime)
-        for chip in dict.fromkeys(asked.hardware or catalog.accelerators.ids)
-        if chip in catalog.constants and catalog.constants[chip].runs(asked.runtime)
-        for dtype in catalog.accelerators[chip].dtypes
+        stock.machine(chip, dtype, asked.runtime)
+        for chip in dict.fromkeys(asked.hardware or stock.cards)
+        if asked.runtime in stock.cards[chip].runtimes
+        for dtype in stock.cards[chip].dtypes
         if not asked.dtypes or dtype in asked.dtypes
     ]
 
 
-def _points(network: Network, machine: Machine, asked: Sweep, catalog: Catalog, tick: Callable[[int], None]) -> Iterator[Row]:
+def _points(
+    network: Totals, machine: Machine, asked: Sweep, cards: Mapping[str, Card], tick: Callable[[int], None]
+) -> Iterator[Row]:
     """Yield the rows of one network on one machine."""
     points = estimate(network, [machine], np.array(asked.batches, dtype=float))
     curve = {"knee_batch": _knee(network, machine), "ridge_batch": _ridge(network, machine)}
     for place in range(len(asked.batches)):
-        point = row(network, machine, points, (0, place), catalog)
+        point = row(network, machine, points, (0, place), cards[machine.hardware])
         capacity = point["memory_capacity_bytes"]
         yield point | {"fits": None if capacity is None else point["memory_bytes"] <= capacity} | curve
     tick(len(asked.batches))
 
 
-def _knee(network: Network, machine: Machine) -> int | None:
+def _knee(network: Totals, machine: Machine) -> int | None:
     """Return the knee of the estimate, as the recommendation has it; None where nothing fits or nothing is known."""
     points = estimate(network, [machine], EVERY, ladder=False)
     fits = ~(points.memory_bytes > machine.capacity)
@@ -111,11 +111,10 @@ def _knee(network: Network, machine: Machine) -> int | None:
     return int(knee) if math.isfinite(knee) else None
 
 
-def _ridge(network: Network, machine: Machine) -> float | None:
-    try:
-        ridge = roof_curve(network, machine).ridge_batch
-    except DomainError:
-        return None
+def _ridge(network: Totals, machine: Machine) -> float | None:
+    """Return the batch at which the network turns compute-bound on the plain roof, None where it never does or is unknown."""
+    chip = {name: np.array([getattr(machine, name)]) for name in ("peak", "bandwidth", "element_bytes")}
+    ridge = float(ridge_batch(network, **chip)[0])
     return ridge if math.isfinite(ridge) else None
 
 

@@ -97,7 +97,7 @@ def cold_start() -> None:
 def in_process() -> None:
     """Print the time of the first answer of a process, with what it is chosen from, and of later ones."""
     request, start = Requirements(model="resnet50", latency_s=0.010), time.perf_counter()
-    stock, book, _ = ready("resnet50", None)
+    stock, book, _ = ready(["resnet50"], None)
     advise(request, stock, book)
     first = time.perf_counter() - start
     later = spent(lambda: advise(request, stock, book), time.perf_counter)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -52,6 +53,11 @@ class Roster:
             forms=list(forms), form=np.array(form, dtype=np.intp),
             numbers=np.array([numbers_of(machine) for machine in listed], dtype=float).reshape(-1, WIDTH),
         )  # fmt: skip
+
+    @cached_property
+    def places(self) -> Mapping[tuple[str, str], int]:
+        """Return where the machine of a chip and a number format stands."""
+        return {(entry.hardware, entry.dtype): place for place, entry in enumerate(self.entries)}
 
     def __len__(self) -> int:
         """Return how many machines it has."""

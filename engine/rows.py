@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .catalog import Catalog, load
 from .compiled import Estimate, estimate
 from .errors import DomainError
 from .machine import GRAPH, Machine
-from .network import Network, build
 from .point import confidence, known, waterfall
-from .workload import Workload
+from .totals import Totals
+
+if TYPE_CHECKING:
+    from .catalog import Catalog
+    from .workload import Workload
 
 MAX_BATCH: Final = 10**9
 COLUMNS: Final = (
@@ -55,27 +57,39 @@ def predict(
     >>> row["latency_lower_bound_s"] <= row["latency_p10_s"] <= row["latency_estimate_s"] <= row["latency_p90_s"]
     True
     """
-    for batch in batches:
-        if not 1 <= batch <= MAX_BATCH:
-            raise DomainError(f"batch {batch!r} is no whole number from 1 to {MAX_BATCH}")
+    from .catalog import load  # noqa: PLC0415 - with the models of all specs; so is the next
+    from .network import build  # noqa: PLC0415
+
     specs = load() if catalog is None else catalog
     network = specs.network(workload, sizes) if isinstance(workload, str) else build(workload, sizes)
     machines = [
         specs.machine(chip, dtype, runtime) for chip in accelerators for dtype in dtypes or specs.accelerators[chip].dtypes
     ]
+    return rows(network, machines, batches, lambda name: specs.accelerators[name])
+
+
+def rows(
+    network: Totals, machines: Sequence[Machine], batches: Sequence[int], chip_of: Callable[[str], Any]
+) -> list[dict[str, Any]]:
+    """Return one row for every machine and batch; `chip_of` gives the spec of a chip, or a card of it, by its id.
+
+    Raises DomainError for a batch below 1.
+    """
+    for batch in batches:
+        if not 1 <= batch <= MAX_BATCH:
+            raise DomainError(f"batch {batch!r} is no whole number from 1 to {MAX_BATCH}")
     if not machines or not batches:
         return []
     points = estimate(network, machines, np.array(batches, dtype=float))
     return [
-        row(network, machine, points, (index, place), specs)
+        row(network, machine, points, (index, place), chip_of(machine.hardware))
         for index, machine in enumerate(machines)
         for place in range(len(batches))
     ]
 
 
-def row(network: Network, machine: Machine, points: Estimate, place: tuple[int, int], specs: Catalog) -> dict[str, Any]:
-    """Return one point of an estimate as a flat row."""
-    chip = specs.accelerators[machine.hardware]
+def row(network: Totals, machine: Machine, points: Estimate, place: tuple[int, int], chip: Any) -> dict[str, Any]:
+    """Return one point of an estimate as a flat row; `chip` is the spec of the machine's chip, or a card of it."""
     figures = {name: known(getattr(points, name)[place]) for name in COLUMNS}
     return {
         "workload": network.id,

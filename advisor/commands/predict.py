@@ -43,21 +43,23 @@ def command(
 
     Exit codes: 0 an answer, 2 the request or a spec is wrong.
     """
-    from engine import predict
     from engine.machine import GRAPH
+    from engine.rows import rows
 
     from .. import inputs, output
-    from ..loading import load_models
+    from ..snapshot import ready
 
     form = inputs.form(form, _FORMATS)
-    catalog, _, (model,) = load_models([model], specs, strict=strict)
+    stock, _, (model,) = ready([model], specs, strict=strict)
     faults = inputs.Faults()
-    chips = faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ())
+    chips = faults.take("--hardware", lambda: inputs.hardware(hardware, stock), ())
     batches = faults.take("--batch", lambda: inputs.batches(batch), [])
     dtypes = faults.take("--dtype", lambda: inputs.dtypes(dtype), ())
     sizes = faults.take("--size", lambda: inputs.sizes(size or (), seq_len), {})
-    run = faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH)
-    faults.take("--model", lambda: catalog.workloads[model], None)
+    run = faults.take("--runtime", lambda: inputs.runtime(runtime, stock), GRAPH)
+    faults.take("--model", lambda: stock.model(model), None)
     faults.check()
-    rows = predict(model, chips, batches, dtypes, sizes=sizes, runtime=run, catalog=catalog)
-    output.write({"csv": output.as_csv, "json": output.as_json, "text": output.predictions}[form](rows), out)
+    network = stock.network(model, sizes)
+    machines = [stock.machine(chip, dtype, run) for chip in chips for dtype in dtypes or stock.card(chip).dtypes]
+    found = rows(network, machines, batches, stock.card)
+    output.write({"csv": output.as_csv, "json": output.as_json, "text": output.predictions}[form](found), out)

@@ -79,22 +79,22 @@ def command(
     from engine.machine import GRAPH
 
     from .. import inputs, output
-    from ..loading import load_models
+    from ..snapshot import ready
     from ..sweep import Sweep, points_of, sweep
 
     inputs.choice("--format", form, _FORMATS)
-    catalog, _, named = load_models(inputs.split(models), specs, strict=strict)
+    stock, _, named = ready(inputs.split(models), specs, strict=strict)
     faults = inputs.Faults()
     if form == "parquet":
         faults.take("--format", lambda: _check_parquet(out), None)
-    every = catalog.workloads.ids if models == "all" else named
+    every = stock.catalog().workloads.ids if models == "all" else named
     asked = Sweep(
-        models=faults.take("--model", lambda: tuple(catalog.workloads[name].id for name in dict.fromkeys(every)), ()),
-        hardware=() if hardware == "all" else faults.take("--hardware", lambda: inputs.hardware(hardware, catalog), ()),
+        models=faults.take("--model", lambda: tuple(stock.model(name).id for name in dict.fromkeys(every)), ()),
+        hardware=() if hardware == "all" else faults.take("--hardware", lambda: inputs.hardware(hardware, stock), ()),
         batches=tuple(faults.take("--batch", lambda: inputs.batches(batch), [])),
         dtypes=faults.take("--dtype", lambda: inputs.dtypes(dtype), ()),
         sizes=faults.take("--size", lambda: inputs.sizes(size or (), seq_len), {}),
-        runtime=faults.take("--runtime", lambda: inputs.runtime(runtime, catalog), GRAPH),
+        runtime=faults.take("--runtime", lambda: inputs.runtime(runtime, stock), GRAPH),
         allow_modelled=allow_modelled,
     )
     for option, text in (("--model", models), ("--hardware", hardware)):
@@ -102,8 +102,8 @@ def command(
             faults.lines.append(f"{option}: none is named")
     faults.check()
     silent = not sys.stderr.isatty()
-    with typer.progressbar(length=points_of(asked, catalog), label="points", file=sys.stderr, hidden=silent) as progress:
-        rows = sweep(asked, catalog, progress.update)
+    with typer.progressbar(length=points_of(asked, stock), label="points", file=sys.stderr, hidden=silent) as progress:
+        rows = sweep(asked, stock, progress.update)
     if form == "parquet":
         output.write_bytes(output.as_parquet(rows), out or Path(), "--out")
         return

@@ -43,7 +43,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def answer(**request: object) -> str:
-    stock, book, model = snapshot.ready(str(request.pop("model")), None)
+    stock, book, (model,) = snapshot.ready([str(request.pop("model"))], None)
     advice = advise(Requirements(model=model, **request), stock, book)  # type: ignore[arg-type]
     return json.dumps(as_json(advice, stock, book))
 
