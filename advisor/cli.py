@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -47,27 +47,6 @@ _SETTINGS: Final[dict[str, Any]] = {
     "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 }
 
-app = typer.Typer(add_completion=True, **_SETTINGS)
-app.callback(invoke_without_command=True, help=advise.HELP)(advise.command)
-app.command("predict")(predict.command)
-app.command("sweep")(sweep.command)
-app.command("explore")(explore.command)
-app.command("list")(list_specs.command)
-app.command("show")(show.command)
-app.command("compare")(compare.command)
-app.command("validate")(validate.command)
-app.command("new")(new.command)
-app.command("schema")(schema.command)
-app.command("derive")(derive.command)
-app.command("probe")(probe.command)
-app.command("measure")(measure.command)
-app.command("calibrate")(calibrate.command)
-app.command("accuracy")(accuracy.command)
-app.command("lab")(lab.command)
-app.command("insights")(insights.command)
-app.command("claims")(claims.command)
-app.command("doctor")(doctor.command)
-
 importers = typer.Typer(help="Turn a model that you have into a workload spec.", add_completion=False, **_SETTINGS)
 
 
@@ -79,6 +58,26 @@ def _importers(context: typer.Context) -> None:
 
 importers.command("hf")(import_hf.command)
 importers.command("onnx")(import_onnx.command)
+COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
+    "predict": predict.command, "sweep": sweep.command, "explore": explore.command, "list": list_specs.command,
+    "show": show.command, "compare": compare.command, "validate": validate.command, "new": new.command,
+    "schema": schema.command, "derive": derive.command, "probe": probe.command, "measure": measure.command,
+    "calibrate": calibrate.command, "accuracy": accuracy.command, "lab": lab.command, "insights": insights.command,
+    "claims": claims.command, "doctor": doctor.command,
+}  # fmt: skip
+"""Commands besides the main job and the importers, in the order in which help has them."""
+
+
+def _made(names: Iterable[str]) -> typer.Typer:
+    """Return the main job with some of the commands."""
+    made = typer.Typer(add_completion=True, **_SETTINGS)
+    made.callback(invoke_without_command=True, help=advise.HELP)(advise.command)
+    for name in names:
+        made.command(name)(COMMANDS[name])
+    return made
+
+
+app = _made(COMMANDS)
 app.add_typer(importers, name="import")
 
 
@@ -87,16 +86,18 @@ _UsageError: Final[type[Any]] = next(kind for kind in typer.BadParameter.__mro__
 
 
 @cache
-def _command() -> Callable[..., Any]:
-    """Return all commands with their options, made once: reading their signatures takes longer than a short answer."""
-    return typer.main.get_command(app)
+def _command(name: str | None) -> Callable[..., Any]:
+    """Return one command with its options, or all, made once: reading all signatures takes longer than a short answer."""
+    return typer.main.get_command(app if name is None else _made([name]))
 
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code. Raises UsageError for arguments that it does not take, and errors of ours."""
     begin(os.environ)
+    first = next(iter(sys.argv[1:] if arguments is None else arguments), None)
+    alone = first if first in COMMANDS and "_ADVISE_COMPLETE" not in os.environ else None
     try:
-        return int(_command()(args=arguments, prog_name="advise", standalone_mode=False) or 0)
+        return int(_command(alone)(args=arguments, prog_name="advise", standalone_mode=False) or 0)
     except _UsageError as error:
         raise UsageError(error.format_message().replace("\n", " ")) from error
     except typer.Abort as error:
