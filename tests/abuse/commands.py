@@ -97,12 +97,13 @@ HOSTILE: Final = (
     "", " ", "-", "--", "x", "0", "-1", "1e400", "nan", "inf", "-inf", "NaN", "9" * 400, "1" * 5000, "٣", "²", "1_0",
     "0x10", "10 parsecs", "1e999ms", "٣ms", "-5W", "10ms", "10", "ms", "10 ms ms", "1e-400s", "10µs", "2000/s", "75W", "5mJ",
     "16GB", "1e308GB", "é", "日本語", "\u202etxt", "\udcff", "a\nb", "a\tb", "\x1b[31m", "[bold]x[/bold]", "{0}", "%s", "$(id)",
-    "`id`", "';--", "a" * 5000, "a,b,,c", ",", ",,,", "*", "?", "**/*.json", "../../../..", "..", ".", "~", "/", "/nowhere/x",
-    "/dev/null", "no/such/x.json", "=", "image=", "=3", "image=1e9", "image=-1", "a=b=c", "1..", "..1", "1..2..3", "8..1",
-    "1..64x1", "1..9999999999", "1..8x2,3", "-id", "+", "__import__('os').system('id')", "().__class__", "None", "true",
+    "`id`", "';--", "a" * 5000, "a,b,,c", ",", ",,,", "*", "?", "**/*.json", "../..", "..", ".", "~", "/dev", "/nowhere/x",
+    "/proc/self", "/dev/null", "no/such/x.json", "=", "image=", "=3", "image=1e9", "image=-1", "a=b=c", "1..", "..1", "1..2..3",
+    "8..1", "1..64x1", "1..9999999999", "1..8x2,3", "-id", "+", "__import__('os').system('id')", "().__class__", "None", "true",
     "null", "[]", "{}",
 )  # fmt: skip
-"""Texts that are given for anything. None is a path at which a file could be written outside the folder of the run."""
+"""Texts that are given for anything. None is a path at which a file could be written outside the folder of the run, and none a
+folder with as many specs as a machine may have: to read them all takes as long as they are many."""
 
 
 @cache
