@@ -13,7 +13,7 @@ import pytest
 import typer
 from jsonschema import Draft202012Validator
 
-from advisor.cli import app, main
+from advisor.cli import COMMANDS, app, main
 from engine.catalog import data_root, load
 
 MAIN_JOB = ("--model", "resnet50", "--latency", "10ms")
@@ -322,6 +322,13 @@ def test_help_explains_by_examples(run: Run) -> None:
         code, out, _ = run(*arguments)
         assert code == 0
         assert "advise" in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_is_made_alone_has_the_help_of_the_whole(run: Run, name: str) -> None:
+    alone = run(name, "--help")
+    typer.main.get_command(app)(args=[name, "--help"], prog_name="advise", standalone_mode=False)
+    assert alone == (0, run.capsys.readouterr().out, "")
 
 
 def test_the_main_job_imports_neither_sympy_nor_jsonschema() -> None:

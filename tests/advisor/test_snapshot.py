@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import fields
@@ -24,7 +25,11 @@ from advisor.requirements import Requirements
 from advisor.rule import load_rulebook
 from advisor.start import DEFAULTS, FLAGS, LISTS, VALUES, _run, plain
 from advisor.stock import Stock, stock_of
+from advisor.sweep import Sweep, sweep
+from engine import predict
+from engine.errors import UnknownNameError
 from engine.machine import Machine
+from engine.rows import rows
 from engine.totals import Totals
 
 CATALOG, BOOK = strategies.catalog(), load_rulebook()
@@ -104,6 +109,25 @@ def test_every_card_is_the_card_of_the_specs(cache: Path) -> None:
     for name, card in theirs.cards.items():
         assert all(same(getattr(ours.cards[name], f), getattr(card, f)) for f in type(card).__slots__)
     assert ours.runtimes == theirs.runtimes
+
+
+def test_predictions_and_sweeps_are_those_of_the_specs(cache: Path) -> None:
+    stock, chips = stock_in(cache), ("nvidia-l4", "hailo-8", "google-tpu-v5e")
+    asked = Sweep(models=("resnet18", "bert-base"), batches=(1, 3, 64), hardware=chips, sizes={"seq_len": 200})
+    assert sweep(asked, stock) == sweep(asked, CATALOG)
+    machines = [stock.machine(chip, dtype, "graph") for chip in chips for dtype in stock.card(chip).dtypes]
+    found = rows(stock.network("resnet18", {}), machines, [1, 7], stock.card)
+    assert found == predict("resnet18", chips, [1, 7], catalog=CATALOG)
+
+
+@pytest.mark.parametrize(
+    "wanted", [("nvidia-l4", "fp4", "graph"), ("google-tpu-v5e", "bf16", "onnxruntime"), ("no-chip", "bf16", "graph")]
+)
+def test_a_machine_that_is_not_there_is_told_as_by_the_specs(cache: Path, wanted: tuple[str, str, str]) -> None:
+    with pytest.raises(UnknownNameError) as theirs:
+        CATALOG.machine(*wanted)
+    with pytest.raises(UnknownNameError, match=f"^{re.escape(str(theirs.value))}$"):
+        stock_in(cache).machine(*wanted)
 
 
 @pytest.mark.parametrize(
