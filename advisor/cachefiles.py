@@ -22,6 +22,8 @@ import numpy.typing as npt
 
 import engine
 
+from .ending import aside
+
 ENVIRONMENT: Final = "ROOFWISE_CACHE"
 """Names the cache's folder; empty, there is none."""
 KEPT: Final = 8
@@ -100,14 +102,10 @@ def write(path: Path, data: Mapping[str, Any], numbers: npt.NDArray[np.float64])
     """Write a file of the cache in one step; where that fails, there is none."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
     body = b"%d\n" % len(text) + text + np.ascontiguousarray(numbers, dtype="<f8").tobytes()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary.write_bytes(_MAGIC + _sum(body) + b"\n" + body)
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        with aside(path) as temporary:
+            temporary.write_bytes(_MAGIC + _sum(body) + b"\n" + body)
 
 
 def read(path: Path) -> tuple[dict[str, Any], npt.NDArray[np.float64]] | None:

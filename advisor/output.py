@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from .ending import aside
 from .facts import shown
 from .inputs import RequestError
 from .report.layout import Paint, plain, table
@@ -172,11 +173,5 @@ def write_bytes(data: bytes, out: Path, option: str) -> None:
 
 
 def _replace(data: bytes, out: Path) -> None:
-    target = out.resolve() if out.is_symlink() else out
-    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with aside(out.resolve() if out.is_symlink() else out) as temporary, temporary.open("xb") as file:
+        file.write(data)

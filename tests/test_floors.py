@@ -31,7 +31,7 @@ rows
 __init__
 """
 ADVISOR = """
-__init__ exits cachefiles requirements facts chip_facts gaps report.__init__ report.layout report.leftout report.spec
+__init__ exits ending cachefiles requirements facts chip_facts gaps report.__init__ report.layout report.leftout report.spec
 report.columns report.live
 rulebook rule check claim starting stock
 model_contract model_table

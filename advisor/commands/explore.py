@@ -156,6 +156,7 @@ def command(
     Exit codes: 0 a best point, 1 no point meets the request, 2 the request or a spec is wrong.
     """
     from .. import inputs, output
+    from ..ending import raising
     from ..explore import answer as answers
     from ..explore import request, run, search
     from ..loading import load_models
@@ -169,9 +170,9 @@ def command(
     catalog, _, (model,) = load_models([model], specs, strict=strict)
     space = request.space_of({**ctx.params, "model": model}, catalog)
     means = search.Means(points=points, workers=number, scheduler=scheduler)
-    silent = not sys.stderr.isatty()
+    bar: dict[str, Any] = {"label": "points", "file": sys.stderr, "hidden": not sys.stderr.isatty(), "show_pos": True}
     try:
-        with typer.progressbar(length=space.points, label="points", file=sys.stderr, hidden=silent, show_pos=True) as progress:
+        with raising(), typer.progressbar(length=space.points, **bar) as progress:
             summary = search.search(space, means, progress.update)
     except search.StoppedError as error:
         typer.echo(str(error), err=True)

@@ -79,6 +79,7 @@ def command(
     from engine.machine import GRAPH
 
     from .. import inputs, output
+    from ..ending import raising
     from ..snapshot import ready
     from ..sweep import Sweep, points_of, sweep
 
@@ -101,8 +102,8 @@ def command(
         if not inputs.split(text):
             faults.lines.append(f"{option}: none is named")
     faults.check()
-    silent = not sys.stderr.isatty()
-    with typer.progressbar(length=points_of(asked, stock), label="points", file=sys.stderr, hidden=silent) as progress:
+    silent, count = not sys.stderr.isatty(), points_of(asked, stock)
+    with raising(), typer.progressbar(length=count, label="points", file=sys.stderr, hidden=silent) as progress:
         rows = sweep(asked, stock, progress.update)
     if form == "parquet":
         output.write_bytes(output.as_parquet(rows), out or Path(), "--out")

@@ -23,6 +23,7 @@ import numpy as np
 
 from engine.rows import COLUMNS
 
+from ..ending import aside
 from ..inputs import RequestError
 from .space import Points, Space, points_of
 from .summary import Summary, from_json, merge
@@ -181,16 +182,11 @@ def _check(known: Path, request: Mapping[str, Any], out: Path) -> None:
 
 def _replace(target: Path, data: bytes) -> None:
     """Write a file in one step: to a temporary one beside it, then renamed. Raises RequestError."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with aside(target) as temporary, temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise _unwritable(target, error) from error
 

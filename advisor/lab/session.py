@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from ..ending import raising
 from ..inputs import RequestError
 
 PACKAGES: Final = {"onnxruntime": "onnxruntime", "onnx": "onnx", "psutil": "psutil"}
@@ -93,7 +94,7 @@ class Kind:
 
 def profile(model: str, feeds: Feeds, threads: int, device: str, passes: int) -> Sequence[Kind]:
     """Return the kernels of a pass by kind, the longest first, as the runtime itself times them: the median of some passes."""
-    with tempfile.TemporaryDirectory() as folder:
+    with raising(), tempfile.TemporaryDirectory() as folder:
         session = open_session(model, threads, device, os.path.join(folder, "profile"))  # noqa: PTH118 - a prefix
         run = bound(session, feeds, device)
         for _ in range(passes + 1):

@@ -94,6 +94,16 @@ class Interrupts:
                 raise ImportError("this library is broken") from None
 sys.meta_path.insert(0, Interrupts())
 """
+SWALLOWED = """
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "advisor.cli":
+            try:
+                signal.raise_signal(signal.{signal})
+            except BaseException:
+                pass
+sys.meta_path.insert(0, Interrupts())
+"""
 WRITING = """
 import pathlib
 real = pathlib.Path.replace
@@ -104,7 +114,9 @@ pathlib.Path.replace = replace
 """
 
 
-@pytest.mark.parametrize("moment", [LOADING, TAKEN_FOR_A_FAULT, WRITING], ids=["loading", "taken for a fault", "writing"])
+@pytest.mark.parametrize(
+    "moment", [LOADING, TAKEN_FOR_A_FAULT, SWALLOWED, WRITING], ids=["loading", "taken for a fault", "swallowed", "writing"]
+)
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
 def test_a_command_that_is_stopped_goes_in_silence_and_leaves_the_old_file(
     tmp_path: Path, moment: str, stop: signal.Signals, code: int
@@ -119,6 +131,28 @@ def test_a_command_that_is_stopped_goes_in_silence_and_leaves_the_old_file(
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
     assert target.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_only_where_something_is_kept_an_interrupt_is_an_exception(tmp_path: Path) -> None:
+    script = """
+import signal, sys
+from pathlib import Path
+from advisor import ending
+ending.begin()
+with ending.aside(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    try:
+        with ending.raising():
+            signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        print("kept", flush=True)
+    signal.raise_signal(signal.SIGINT)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "out.txt")], capture_output=True, check=False, timeout=SECONDS
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"kept\n", b"")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["signal", "typing", "advisor.start"])
