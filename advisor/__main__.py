@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-try:
-    import sys
-    from typing import NoReturn
-
-    from .ending import begin
-except KeyboardInterrupt:
-    raise SystemExit(130) from None
+import _signal  # type: ignore[import-not-found]  # part of the interpreter; an interrupt may break the loading of `signal` itself
+import sys
 
 
-def main() -> NoReturn:
-    """Run the command and exit with its code."""
+def main() -> None:
+    """Run the command and exit with its code. Until `ending` is loaded, the system ends the process by itself."""
+    interrupts = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
+    if interrupts:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    from .ending import begin  # noqa: PLC0415
+
+    begin(interrupts=interrupts)
     try:
-        begin()
         from .start import main as run  # noqa: PLC0415 - loading it takes a while
 
         run()

@@ -20,10 +20,10 @@ _WRITTEN: Final[set[str]] = set()
 _RAISING: Final = [False]
 
 
-def begin() -> None:
-    """Take over what interrupts and ends this process; an interrupt that it is to ignore, it ignores."""
+def begin(*, interrupts: bool) -> None:
+    """Take over what ends this process, and what interrupts it unless it was started to ignore that."""
     signal.signal(signal.SIGTERM, _end)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if interrupts:
         signal.signal(signal.SIGINT, _end)
 
 

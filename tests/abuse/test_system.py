@@ -138,7 +138,7 @@ def test_only_where_something_is_kept_an_interrupt_is_an_exception(tmp_path: Pat
 import signal, sys
 from pathlib import Path
 from advisor import ending
-ending.begin()
+ending.begin(interrupts=True)
 with ending.aside(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     try:
@@ -155,21 +155,24 @@ with ending.aside(Path(sys.argv[1])) as temporary:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["signal", "typing", "advisor.start"])
-def test_an_interrupt_of_the_first_lines_is_silent(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "code"), [("advisor.ending", -signal.SIGINT), ("urllib.parse", -signal.SIGINT), ("advisor.start", 130)]
+)
+def test_an_interrupt_of_the_first_lines_is_silent(name: str, code: int) -> None:
     script = f"""
-import runpy, sys
+import _signal, runpy, sys
 class Interrupts:
     def find_spec(self, name, path=None, target=None):
         if name == {name!r}:
-            raise KeyboardInterrupt
+            _signal.raise_signal(_signal.SIGINT)
 sys.modules.pop({name!r}, None)
+sys.modules.pop("pathlib", None)
 sys.meta_path.insert(0, Interrupts())
 sys.argv = ["advise", "--version"]
 runpy.run_module("advisor", run_name="__main__")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment(), check=False, timeout=SECONDS)
-    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
 def test_a_command_interrupted_from_outside_ends(tmp_path: Path) -> None:
