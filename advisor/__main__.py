@@ -1,8 +1,7 @@
 """Where the `advise` command begins: from here on an interrupt ends it in silence, even while the rest is being loaded."""
 
-from __future__ import annotations
-
-import _signal  # type: ignore[import-not-found]  # part of the interpreter; an interrupt may break the loading of `signal` itself
+# Nothing is loaded from a file before the first line of main(): an interrupt may break the loading of `signal` itself.
+import _signal  # type: ignore[import-not-found]
 import sys
 
 

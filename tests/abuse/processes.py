@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -95,7 +96,7 @@ def interrupted(rng: random.Random, folder: Path) -> list[str]:
     whole = text == "as it was" or text.endswith("\n")
     wrong = [] if whole else [f"a file in part after {stop.name}: {text[-80:]!r}"]
     # Before the program's first line runs, Python itself answers an interrupt, with a traceback of its own start.
-    ours = b"advisor" in err or b"site-packages" in err
+    ours = re.search(rb'File "[^"]*/advisor/', err) is not None
     if running.returncode not in STOPPED or (ours and b"Traceback" in err):
         wrong.append(f"{asked} {stop.name}: exit code {running.returncode}: {err.decode()[-1500:]}")
     return wrong + left_behind(folder)
