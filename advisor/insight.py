@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Final
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from engine.accelerator import Accelerator
 from engine.assembly import machine
 from engine.catalog import Catalog
-from engine.compiled import CAUSES, Estimate, estimate
+from engine.compiled import CAUSES, FIGURES, Estimate, estimate
 from engine.errors import DomainError
 from engine.machine import DTYPE_BYTES, GRAPH, Machine
 from engine.network import Network, build
@@ -134,7 +134,7 @@ class Pair:
     def shares(self) -> dict[str, float]:
         """Return the share of each cause in the time of the last batch."""
         total = self.at("latency_estimate_s", -1)
-        return {cause: float(self.points.ladder_s[cause][0, -1]) / total for cause in CAUSES}
+        return {cause: over(float(self.points.ladder_s[cause][0, -1]), total) for cause in CAUSES}
 
     @cached_property
     def usable(self) -> npt.NDArray[np.bool_]:
@@ -162,6 +162,15 @@ class Pair:
             if throughput[after] / throughput[before] - 1 < SMALL_GAIN:
                 return int(self.wide.batch[0, before])
         return None
+
+
+def over(part: float, whole: float) -> float:
+    """Return a ratio, NaN where there is nothing to divide by.
+
+    >>> over(1.0, 4.0), over(1.0, 0.0)
+    (0.25, nan)
+    """
+    return part / whole if whole else math.nan
 
 
 def _power(batch: int) -> bool:
@@ -194,9 +203,17 @@ def _default(chip: Accelerator) -> str:
 
 
 def _pair(network: Network, hardware: str, chip: Accelerator, on: Machine, batches: Sequence[int]) -> Pair:
-    points = estimate(network, [on], np.array(batches, dtype=float))
-    wide = estimate(network, [on], EVERY, ladder=False)
+    points = _ending(estimate(network, [on], np.array(batches, dtype=float)))
+    wide = _ending(estimate(network, [on], EVERY, ladder=False))
     return Pair(network=network, hardware=hardware, chip=chip, machine=on, points=points, wide=wide)
+
+
+def _ending(points: Estimate) -> Estimate:
+    """Return the points, nothing known of those whose time is beyond all numbers, as constants of the user's may make it."""
+    ends = np.isfinite(points.latency_estimate_s)
+    known = {name: np.where(ends, getattr(points, name), np.nan) for name in FIGURES if name != "memory_bytes"}
+    ladder = {cause: np.where(ends, seconds, np.nan) for cause, seconds in points.ladder_s.items()}
+    return replace(points, ladder_s=ladder, **known)
 
 
 def lift(pair: Pair, catalog: Catalog) -> Lift:
@@ -208,7 +225,7 @@ def lift(pair: Pair, catalog: Catalog) -> Lift:
     seconds = {cause: pair.shares[cause] * total for cause in CAUSES}
 
     def without(*causes: str) -> float:
-        return pair.work / peak / (total - sum(seconds[cause] for cause in causes))
+        return over(pair.work / peak, total - sum(seconds[cause] for cause in causes))
 
     return Lift(
         batch=int(pair.wide.batch[0, passing[0]]) if passing.size else None,
@@ -245,7 +262,7 @@ def _narrow(pair: Pair, catalog: Catalog) -> tuple[str, float, float] | None:
     dtype = max(formats, key=lambda name: pair.chip.peak_dense[name].si)  # type: ignore[index]
     narrow = machine(pair.chip, catalog.constants[pair.chip.id], dtype, pair.machine.runtime)
     points = estimate(pair.network, [narrow], pair.points.batch[:, -1:])
-    return dtype, float(points.mfu[0, 0]), float(points.throughput_per_s[0, 0]) / pair.at("throughput_per_s", -1)
+    return dtype, float(points.mfu[0, 0]), over(float(points.throughput_per_s[0, 0]), pair.at("throughput_per_s", -1))
 
 
 def architecture(network: Network) -> str:

@@ -87,7 +87,7 @@ def summarize(
     meets = known & (missed == 0)
     places = {word: known & (missed == 1) & ~kept for word, kept in keeps.items()}
     without = {word: _best(objective, second, meets | only, start) for word, only in places.items()}
-    nearest = {word: _best(values, second, np.isfinite(values), start) for word, values in ease.items()}
+    nearest = {word: _best(values, second, np.isfinite(values) & np.isfinite(second), start) for word, values in ease.items()}
     return Summary(
         points=objective.size, meeting=int(meets.sum()),
         failing={word: int(objective.size - kept.sum()) for word, kept in keeps.items()},

@@ -23,6 +23,7 @@ from ..insight import (
     architecture,
     intensity,
     lift,
+    over,
     pairs,
 )
 from ..recommend import Choice, advise
@@ -117,9 +118,8 @@ def _per_pair(found: Sequence[Pair], heading: Sequence[str], cells: Callable[[Pa
 def _utilization(found: Sequence[Pair]) -> Section:
     def cells(pair: Pair) -> Sequence[str]:
         first, last = pair.at("mfu", 0), pair.at("mfu", -1)
-        return (
-            _percent(first), _percent(last), _times(last / first), _percent(pair.at("mbu", 0)), _percent(pair.at("mbu", -1)),
-        )  # fmt: skip
+        used = (_percent(pair.at("mbu", place)) for place in (0, -1))
+        return _percent(first), _percent(last), _times(over(last, first)), *used
 
     heading = ("MFU first", "MFU last", "improvement", "MBU first", "MBU last")
     text = "What the last batch makes of the chip's peak, beside the first. MBU counts compulsory bytes only."
@@ -137,7 +137,7 @@ def _scaling(found: Sequence[Pair]) -> Section:
 
 
 def _reached(pair: Pair) -> float:
-    return pair.at("throughput_per_s", -1) / pair.at("throughput_per_s", 0)
+    return over(pair.at("throughput_per_s", -1), pair.at("throughput_per_s", 0))
 
 
 def _ideal(pair: Pair) -> float:
@@ -184,7 +184,7 @@ def _latency(found: Sequence[Pair]) -> Section:
     def cells(pair: Pair) -> Sequence[str]:
         first, last = pair.at("latency_estimate_s", 0), pair.at("latency_estimate_s", -1)
         sure = shown("latency_p90_s", pair.at("latency_p90_s", -1))
-        return shown("latency_estimate_s", first), shown("latency_estimate_s", last), _times(last / first), sure
+        return shown("latency_estimate_s", first), shown("latency_estimate_s", last), _times(over(last, first)), sure
 
     text = "What the larger batch costs each request: the time of one pass."
     heading = ("first", "last", "increase", "last, 90 % sure")
@@ -347,7 +347,7 @@ def _verdict(statement: str, holds: int, count: int, numbers: str) -> str:
 
 
 def _raises(known: Sequence[Pair]) -> str:
-    gains = [pair.at("mfu", -1) / pair.at("mfu", 0) for pair in known]
+    gains = [over(pair.at("mfu", -1), pair.at("mfu", 0)) for pair in known]
     numbers = f"The last batch has {_times(min(gains))} to {_times(max(gains))} the MFU of the first."
     return _verdict("A larger batch raises utilization", sum(gain > 1 for gain in gains), len(gains), numbers)
 
@@ -366,13 +366,13 @@ def _linear(known: Sequence[Pair]) -> str:
 
 
 def _thriftier(known: Sequence[Pair]) -> str:
-    ratios = [pair.at("energy_per_inference_j", -1) / pair.at("energy_per_inference_j", 0) for pair in known]
+    ratios = [over(pair.at("energy_per_inference_j", -1), pair.at("energy_per_inference_j", 0)) for pair in known]
     numbers = f"The last batch takes {_times(min(ratios))} to {_times(max(ratios))} the energy of the first per inference."
     return _verdict("A larger batch saves energy", sum(ratio < 1 for ratio in ratios), len(ratios), numbers)
 
 
 def _dearer(known: Sequence[Pair]) -> str:
-    ratios = [pair.at("latency_estimate_s", -1) / pair.at("latency_estimate_s", 0) for pair in known]
+    ratios = [over(pair.at("latency_estimate_s", -1), pair.at("latency_estimate_s", 0)) for pair in known]
     slower = sum(ratio < _ideal(pair) for ratio, pair in zip(ratios, known, strict=True))
     numbers = f"The batch grows {_times(_ideal(known[0]))}, the latency {_times(min(ratios))} to {_times(max(ratios))}."
     return _verdict("Latency grows less than the batch", slower, len(ratios), numbers)

@@ -270,7 +270,10 @@ def test_summaries_merge_in_any_order_and_survive_being_written(found: list[Summ
     assert from_json(json.loads(json.dumps(whole.as_json()))) == whole
 
 
-@given(st.lists(st.tuples(st.floats(0.1, 100), st.floats(0.1, 100), st.booleans(), st.booleans()), min_size=1), st.data())
+known_or_not = st.floats(0.1, 100) | st.just(math.nan)
+
+
+@given(st.lists(st.tuples(known_or_not, known_or_not, st.booleans(), st.booleans()), min_size=1), st.data())
 def test_a_summary_of_halves_is_that_of_the_whole(rows: list[tuple[float, float, bool, bool]], data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(rows)))
     objective, second = (np.array([row[place] for row in rows]) for place in (0, 1))
@@ -283,7 +286,9 @@ def test_a_summary_of_halves_is_that_of_the_whole(rows: list[tuple[float, float,
 
     whole = part(0, len(rows))
     assert merge([part(0, cut), part(cut, len(rows))]) == whole
-    meeting = [index for index, row in enumerate(rows) if row[2] and row[3]]
+    known = [not math.isnan(row[0] + row[1]) for row in rows]
+    meeting = [index for index, row in enumerate(rows) if row[2] and row[3] and known[index]]
+    assert set(whole.reach) == (set(keeps) if any(known) else set())
     assert (whole.best and whole.best.place) == (min(meeting, key=lambda i: rows[i][:2]) if meeting else None)
 
 

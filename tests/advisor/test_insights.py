@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from advisor.report.document import Document, text
 from advisor.report.insights import insights
 from advisor.rule import load_rulebook
 from engine import build
+from engine.assembly import machine
 from engine.compiled import estimate
 
 BATCHES = (1, 4, 8, 16, 32, 64)
@@ -129,6 +131,14 @@ def test_a_chip_that_nothing_is_known_of_says_unknown_and_lifts_nothing() -> Non
     )
     assert document.sections[0].table.rows[0][3:6] == ("unknown",) * 3  # type: ignore[union-attr]
     assert document.sections[7].points == ()
+    assert document.sections[-1].points == ("no pair exists, fits and is known",)
+
+
+def test_a_time_beyond_all_numbers_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advisor.insight.machine", lambda *given: replace(machine(*given), launch=1e308))
+    asked = Study(models=("resnet18",), hardware=("nvidia-l4",), batches=(1, 8), sizes={})
+    document = insights(asked, catalog(), load_rulebook())
+    assert document.sections[0].table.rows[0][3:6] == ("unknown",) * 3  # type: ignore[union-attr]
     assert document.sections[-1].points == ("no pair exists, fits and is known",)
 
 
