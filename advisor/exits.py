@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -21,9 +22,14 @@ class UsageError(Exception):
 
 
 def guarded(run: Callable[[], int]) -> int:
-    """Return the exit code of a run; its errors of ours and of the system go to stderr, a line for each fault."""
+    """Return the exit code of a run; its errors of ours and of the system go to stderr, a line for each fault.
+
+    What numpy says of numbers beyond all bounds does not: they come out as unknown.
+    """
     try:
-        code = run()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            code = run()
         _flush()
     except UsageError as error:
         return report([str(error)])

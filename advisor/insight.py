@@ -19,6 +19,7 @@ from engine.compiled import CAUSES, FIGURES, Estimate, estimate
 from engine.errors import DomainError
 from engine.machine import DTYPE_BYTES, GRAPH, Machine
 from engine.network import Network, build
+from engine.point import over
 from engine.solve import RoofCurve, roof_curve
 
 from .candidate import EVERY, knee_batch
@@ -162,15 +163,6 @@ class Pair:
             if throughput[after] / throughput[before] - 1 < SMALL_GAIN:
                 return int(self.wide.batch[0, before])
         return None
-
-
-def over(part: float, whole: float) -> float:
-    """Return a ratio, NaN where there is nothing to divide by.
-
-    >>> over(1.0, 4.0), over(1.0, 0.0)
-    (0.25, nan)
-    """
-    return part / whole if whole else math.nan
 
 
 def _power(batch: int) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.compiled import CAUSES, estimate
 from engine.machine import Machine
-from engine.point import waterfall
+from engine.point import over, waterfall
 from engine.totals import Totals
 
 from .candidate import NARROW_BITS, Facts, Index, Pool, Slot, is_coarse, profile_facts, sieve
@@ -210,8 +210,8 @@ def _lost_on(choice: Choice, best: Choice | None, reasons: Mapping[str, str]) ->
     """Return why a chip that meets the request is not the recommendation."""
     if choice.chip.id in reasons or best is None:
         return reasons.get(choice.chip.id, "")
-    throughput = choice.fact("throughput_per_s") / best.fact("throughput_per_s")
-    energy = choice.fact("energy_per_inference_j") / best.fact("energy_per_inference_j")
+    throughput = over(choice.fact("throughput_per_s"), best.fact("throughput_per_s"))
+    energy = over(choice.fact("energy_per_inference_j"), best.fact("energy_per_inference_j"))
     told = f"{throughput:.2g}x throughput, {energy:.2g}x energy"
     return f"tie: {told}" if _tied(choice, best) else told
 
@@ -263,8 +263,8 @@ def _comparison(best: Choice, choices: Sequence[Choice]) -> Facts:
         order = sorted(choices, key=lambda c: sign * c.fact(key))
         facts[f"{name}_rank"] = float(order.index(best) + 1)
         following = next((c for c in order if c is not best), None)
-        ratio = following.fact(key) / best.fact(key) if following else math.nan
-        facts[f"{name}_lead"] = ratio if sign > 0 else 1 / ratio
+        ratio = over(following.fact(key), best.fact(key)) if following else math.nan
+        facts[f"{name}_lead"] = ratio if sign > 0 else over(1.0, ratio)
         facts[f"{name}_next"] = following.chip.id if following else "none"
     return facts
 
@@ -283,4 +283,4 @@ def _narrow_speedup(best: Choice, network: Totals) -> float:
     if not machines:
         return math.nan
     points = estimate(network, machines, [best.batch], ladder=False)
-    return float(points.throughput_per_s.max() / best.fact("throughput_per_s"))
+    return over(float(points.throughput_per_s.max()), best.fact("throughput_per_s"))

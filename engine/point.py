@@ -20,6 +20,15 @@ def known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def over(part: float, whole: float) -> float:
+    """Return a ratio, NaN where there is nothing to divide by.
+
+    >>> over(1.0, 4.0), over(1.0, 0.0)
+    (0.25, nan)
+    """
+    return part / whole if whole else math.nan
+
+
 def confidence(chip: Any, level: str) -> str:
     """Return what an estimate on a chip rests on: "modelled" for a chip without silicon, else the level of its interval."""
     return "modelled" if chip.confidence == "modelled" else level

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from engine.catalog import Catalog
+from engine.point import over
 from engine.units import render, significant
 
 from ..facts import shown
@@ -23,7 +24,6 @@ from ..insight import (
     architecture,
     intensity,
     lift,
-    over,
     pairs,
 )
 from ..recommend import Choice, advise

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from abuse.runner import run
 
 from advisor.report import findings
 from advisor.validation import Report, validate_document
@@ -89,3 +91,28 @@ def test_a_hostile_file_is_judged_in_time_and_told_shortly(name: str) -> None:
     assert max((len(str(fault)) for fault in outcome.faults), default=0) <= LONGEST
     assert outcome.faults or name in ("a chain of operators", "rules")
     assert all(printed)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("--model", "resnet18", "--hardware", "nvidia-l4"),
+        ("predict", "--model", "resnet18", "--hardware", "nvidia-l4", "--batch", "1,8", "--format", "json"),
+        ("sweep", "--models", "resnet18", "--hardware", "nvidia-l4", "--batch", "1,8", "--format", "json"),
+        ("insights", "--models", "resnet18", "--hardware", "nvidia-l4", "--batch", "1,8"),
+        ("derive", "resnet18", "--hardware", "nvidia-l4"),
+        ("show", "resnet18", "--hardware", "nvidia-l4"),
+        ("explore", "--model", "resnet18", "--base", "nvidia-l4", "--vary", "bandwidth=1..2TB/s:3"),
+    ],
+    ids=lambda asked: asked[0],
+)
+def test_a_time_beyond_all_numbers_is_unknown_and_nothing_is_said_of_it(asked: tuple[str, ...], tmp_path: Path) -> None:
+    mine = json.loads((data_root() / "specs" / "calibrations" / "gpu-gddr.json").read_text(encoding="utf-8"))
+    launch = mine["network"]["launch"] | {"value": 1.7e308, "unit": "s"}
+    mine |= {"id": "mine", "applies_to": {"hardware": ["nvidia-l4"]}, "network": mine["network"] | {"launch": launch}}
+    folder = tmp_path / "calibrations"
+    folder.mkdir()
+    (folder / "mine.json").write_text(json.dumps(mine), encoding="utf-8")
+    ran = run(*asked, "--specs", str(tmp_path))
+    assert (ran.faults(), ran.err) == ([], "")
+    assert ran.code in (0, 1)
