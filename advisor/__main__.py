@@ -18,7 +18,7 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(128 + _signal.SIGINT)
     sys.exit(0)
 
 

@@ -176,12 +176,6 @@ class Pool(Mapping[str, Any]):
         found: Array = self._derived[key]
         return found
 
-    def looked(self, rows: Index) -> npt.NDArray[np.bool_]:
-        """Return which slots were looked at."""
-        there = np.zeros(len(self.slots), dtype=bool)
-        there[self.row] = True
-        return np.asarray(there[rows])
-
     def places(self, rows: Index, batches: Array) -> Index:
         """Return where slots at batches stand among the candidates, which moves as others join."""
         return np.searchsorted(self.row * _CODE + self.batch.astype(np.intp), rows * _CODE + batches.astype(np.intp))

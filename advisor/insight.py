@@ -195,12 +195,12 @@ def _default(chip: Accelerator) -> str:
 
 
 def _pair(network: Network, hardware: str, chip: Accelerator, on: Machine, batches: Sequence[int]) -> Pair:
-    points = _ending(estimate(network, [on], np.array(batches, dtype=float)))
-    wide = _ending(estimate(network, [on], EVERY, ladder=False))
+    points = _known(estimate(network, [on], np.array(batches, dtype=float)))
+    wide = _known(estimate(network, [on], EVERY, ladder=False))
     return Pair(network=network, hardware=hardware, chip=chip, machine=on, points=points, wide=wide)
 
 
-def _ending(points: Estimate) -> Estimate:
+def _known(points: Estimate) -> Estimate:
     """Return the points, nothing known of those whose time is beyond all numbers, as constants of the user's may make it."""
     ends = np.isfinite(points.latency_estimate_s)
     known = {name: np.where(ends, getattr(points, name), np.nan) for name in FIGURES if name != "memory_bytes"}

@@ -77,33 +77,19 @@ from advisor import __main__ as begin
 {patch}
 begin.main()
 """
-LOADING = """
-class Interrupts:
-    def find_spec(self, name, path=None, target=None):
-        if name == "advisor.cli":
-            signal.raise_signal(signal.{signal})
-sys.meta_path.insert(0, Interrupts())
-"""
-TAKEN_FOR_A_FAULT = """
+WHILE_LOADING = """
 class Interrupts:
     def find_spec(self, name, path=None, target=None):
         if name == "advisor.cli":
             try:
                 signal.raise_signal(signal.{signal})
             except BaseException:
-                raise ImportError("this library is broken") from None
+                REACTION
 sys.meta_path.insert(0, Interrupts())
 """
-SWALLOWED = """
-class Interrupts:
-    def find_spec(self, name, path=None, target=None):
-        if name == "advisor.cli":
-            try:
-                signal.raise_signal(signal.{signal})
-            except BaseException:
-                pass
-sys.meta_path.insert(0, Interrupts())
-"""
+LOADING = WHILE_LOADING.replace("REACTION", "raise")
+TAKEN_FOR_A_FAULT = WHILE_LOADING.replace("REACTION", 'raise ImportError("this library is broken") from None')
+SWALLOWED = WHILE_LOADING.replace("REACTION", "pass")
 WRITING = """
 import pathlib
 real = pathlib.Path.replace
