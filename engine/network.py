@@ -17,12 +17,11 @@ from .fusion import Kernel, Node, fuse
 from .library import library_kernels
 from .liveness import peak_live
 from .machine import Machine
-from .ops.base import MAX_DIMENSION, Need, Operator, Shape, elements_of, size_of
+from .ops.base import MAX_DIMENSION, MAX_OPERATORS, Need, Operator, Shape, elements_of, size_of
 from .sizes import choose_sizes
 from .totals import Totals
 from .workload import Workload
 
-MAX_OPERATORS: Final = 100_000
 NOTHING: Final = Need(0.0, 0.0)
 
 
@@ -169,7 +168,7 @@ class _Graph:
     def _append(self, name: str, operator: Operator) -> None:
         self._claim(name)
         if len(self.nodes) >= MAX_OPERATORS:
-            raise GraphError(f"more than {MAX_OPERATORS} operators")
+            raise GraphError(f"more than {MAX_OPERATORS:,} operators")
         inputs = tuple(self._result(source) for source in operator.inputs) or (self.last,)
         if len(inputs) < operator.arity or (len(inputs) > operator.arity and not operator.variadic):
             raise GraphError(f"it takes {operator.arity} inputs{' or more' if operator.variadic else ''}, not {len(inputs)}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 
 from hypothesis import settings
 
 os.environ["ROOFWISE_CACHE"] = tempfile.mkdtemp(prefix="roofwise-cache-")
-"""Tests leave the user's cache alone; each process has its own."""
+"""Tests leave the user's cache alone; each process has its own, which goes with it."""
+atexit.register(shutil.rmtree, os.environ["ROOFWISE_CACHE"], ignore_errors=True)
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("ci")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from ..ops.base import Operator, Shape
+from ..errors import GraphError
+from ..ops.base import MAX_OPERATORS, Operator, Shape
 from ..quantity import Integral, Key, Model, NodeName, Tuple
 
 ActivationName = Literal["relu", "relu6", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "hardswish", "hardsigmoid"]
@@ -37,7 +38,12 @@ class Chain:
         self.operators: list[Operator] = []
 
     def add(self, suffix: str, kind: type[Operator], *inputs: str, **fields: Any) -> str:
-        """Append an operator and return its name; without inputs it reads the operator before."""
+        """Append an operator and return its name; without inputs it reads the operator before.
+
+        Raises GraphError where a block has more than MAX_OPERATORS.
+        """
+        if len(self.operators) >= MAX_OPERATORS:
+            raise GraphError(f"it stands for more than {MAX_OPERATORS:,} operators; one of its counts is too large")
         self.last = f"{self.prefix}_{suffix}"
         before = self.operators[-1].name if self.operators else None
         names = inputs or ((before,) if before else ())

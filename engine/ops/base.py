@@ -28,6 +28,8 @@ Tokens = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0, le=10*
 
 FLOP_PER_MAC: Final = 2
 MAX_DIMENSION: Final = 10**12
+MAX_OPERATORS: Final = 30_000
+"""Operators of a graph, and those that one block may stand for; networks have up to some thousand."""
 
 
 def _extents(value: object) -> str:

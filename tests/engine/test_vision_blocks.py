@@ -186,6 +186,8 @@ def test_mlp_is_a_layer_for_each_width() -> None:
         ((4, 5), {"op": "swin_block", "heads": 1}, "swin_block takes a sample of height x width x features, not (4, 5)"),
         ((4, 5), {"op": "dit_block", "heads": 2, "conditioning": "x"}, "2 heads do not divide a width of 5 evenly"),
         ((4, 6), {"op": "dit_block", "heads": 2, "conditioning": "y"}, "nothing before it is called 'y'"),
+        ((8, 6, 6), {"op": "c2f", "out_channels": 8, "bottlenecks": 10**9}, "more than 30,000 operators; one of its counts"),
+        ((8, 6, 6), {"op": "c3", "out_channels": 8, "bottlenecks": 10**9}, "more than 30,000 operators; one of its counts"),
     ],
 )
 def test_what_does_not_fit_is_named(shape: tuple[int, ...], fields: dict[str, Any], message: str) -> None:
