@@ -221,5 +221,5 @@ def half_last_digit(value: float) -> float:
     >>> half_last_digit(989.4), half_last_digit(125)
     (0.05, 0.5)
     """
-    decimals = 0 if float(value).is_integer() else -int(Decimal(repr(value)).as_tuple().exponent)
-    return 0.5 / math.pow(10.0, decimals)
+    exponent = 0 if float(value).is_integer() else int(Decimal(repr(value)).as_tuple().exponent)
+    return float(Decimal("0.5").scaleb(exponent))

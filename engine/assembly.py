@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from . import _compiled as forms
 from .accelerator import Accelerator
@@ -146,7 +148,13 @@ def clock_scale(part: Constants | KernelConstants, clock: float | None) -> float
     if part.reference_clock is None or clock is None:
         return 1.0
     clocked = si_of(part.clocked, 1.0)
-    return float(forms.launch_s(launch_fitted=1.0, clocked=clocked, clock_reference=part.reference_clock.si, clock=clock))
+    return _at(forms.launch_s, launch_fitted=1.0, clocked=clocked, clock_reference=part.reference_clock.si, clock=clock)
+
+
+def _at(form: Callable[..., Any], **values: float) -> float:
+    """Return a form at plain numbers. Beyond all bounds it is infinite, where Python's own arithmetic would raise."""
+    with np.errstate(all="ignore"):
+        return float(form(**{name: np.float64(value) for name, value in values.items()}))
 
 
 def _ratios(interval: Interval) -> dict[str, Any]:
@@ -180,12 +188,11 @@ def _power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
 
 def _flop_energy(chip: Accelerator, constants: Resolved, dtype: str) -> float:
     energy = constants.energy
-    return float(
-        forms.flop_energy_j(
-            flop_j_reference=energy.flop.si,
-            node=si_of(chip.process_node, energy.assumed_node.si),
-            node_reference=energy.reference_node.si,
-            node_exponent=energy.node_exponent.si,
-            kind_factor=si_of(energy.dtype_factor.get(dtype)),  # type: ignore[call-overload]
-        )
+    return _at(
+        forms.flop_energy_j,
+        flop_j_reference=energy.flop.si,
+        node=si_of(chip.process_node, energy.assumed_node.si),
+        node_reference=energy.reference_node.si,
+        node_exponent=energy.node_exponent.si,
+        kind_factor=si_of(energy.dtype_factor.get(dtype)),  # type: ignore[call-overload]
     )
