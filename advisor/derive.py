@@ -377,7 +377,7 @@ def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -
         "columns": cost.columns, "channels": cost.channels, "taps": cost.taps, "key_splits": cost.splits,
         "work": cost.work_done * batch,
         "operand_bytes": machine.element_bytes, "weight_bytes": machine.element_bytes, "result_bytes": machine.element_bytes,
-        "alignment": machine.tile_set.channel_alignment,
+        "alignment": machine.tile_set.channel_alignment, "contraction_step": machine.tile_set.contraction_step,
         "query_tile": machine.tile_set.query_tile, "weights": cost.weights * read * machine.element_bytes,
         "activations": (cost.inputs + cost.outputs) * batch * machine.element_bytes,
         "all_weights": max(network.weights, 1.0) * machine.element_bytes,

@@ -83,7 +83,8 @@ def print_kernels(catalog: Catalog, published: Published) -> None:
     groups = kernels.grouped(published.kernels)
     tiles = catalog.constants["nvidia-h100-sxm"].kernel_tiles
     print("Single kernels: absolute error of the time in %, on a quarter of the shapes that no fit saw")
-    print(f"Tile set {tiles.version}: {len(tiles.tiles)} tiles, {len(tiles.splits)} splits; the same set everywhere")
+    own = f"a contraction step of {tiles.contraction_step.value:g} unless kernels have their own"
+    print(f"Tile set {tiles.version}, the same everywhere: {len(tiles.tiles)} tiles, {len(tiles.splits)} splits, {own}")
     print(f"  {'operator':12}{'chip':26}{'format':14}{'software':18}{HEADING}   plain roofline: median")
     pooled: dict[tuple[str, str], list[Array]] = defaultdict(list)
     for key, measured in groups.items():
@@ -110,8 +111,10 @@ def print_kernels(catalog: Catalog, published: Published) -> None:
 
 def plain_roof(machine: kernels.KernelMachine, measured: kernels.Kernels) -> Array:
     """Return max(W/pi, Q/beta) of every kernel [s], every byte from memory."""
+    unpadded = replace(machine.tile_set, tiles=((1, 1),), splits=(1,))
     bare = replace(
-        machine, launch=0.0, host=0.0, cache=1.0, bandwidth_share=1.0, cache_ratio=1.0, sustained=1.0, wave_fill=0.0,
+        machine, tile_set=unpadded, contraction_step=1.0,
+        launch=0.0, host=0.0, cache=1.0, bandwidth_share=1.0, cache_ratio=1.0, sustained=1.0, wave_fill=0.0,
         wave_sharing=1.0, tile_drain=0.0, split_cost=0.0, overlap_loss=0.0, derating=0.0, feed=np.inf, quantize_share=np.inf,
         softmax_work=0.0, tile_efficiency=1.0, kv_factor=1.0, walk=0.0, winograd=0.0, units=1e-9, launch_growth=0.0,
         tile_fill=0.0, tile_edge=0.0, misalignment=0.0, head_loss=0.0,

@@ -203,6 +203,8 @@ def with_values(constants: KernelConstants, values: Mapping[str, float], errors:
         old = getattr(constants, name)
         scale = old.si / old.value if old.value else 1.0
         update[name] = old.model_copy(update={"value": rounded(value / scale), "source": FIT, "note": None})
+    if constants.contraction_step is not None:
+        update["contraction_step"] = constants.contraction_step.model_copy(update={"source": FIT})
     if constants.host_sharpness is not None:
         update["host_sharpness"] = constants.host_sharpness.model_copy(update={"source": FIT, "note": ASSUMED})
     return constants.model_copy(update=update | {"residual": residual(errors)})

@@ -62,44 +62,44 @@ const forms = {
     return work/(peak*sustained);
   },
   // Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles. [s]
-  tiled_s({ alignment, bandwidth, cache_ratio, channels, columns, derating, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, split, split_cost, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
+  tiled_s({ alignment, bandwidth, cache_ratio, channels, columns, contraction_step, derating, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, split, split_cost, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
     const x0 = 1/peak;
     const x1 = columns*rows;
     const x2 = groups*split;
     const x3 = 1/(bandwidth*cache_ratio);
     const x4 = x2*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)/units;
     const x5 = tile_columns*tile_rows;
-    const x6 = units*Math.ceil((1/64)*alignment*taps*Math.ceil(channels/alignment)/split);
-    return (derating*Math.min(1, 2000*channels*groups*taps*x0*x1) + 1)*((split_cost + 4*x1*x2*x3)*(split > 1 ? 1 : 0) + (wave_sharing*Math.max(1, x4) + (1 - wave_sharing)*Math.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + Math.max(128*x0*x5*x6/sustained, 64*x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))));
+    const x6 = contraction_step*units*Math.ceil(alignment*taps*Math.ceil(channels/alignment)/(contraction_step*split));
+    return (derating*Math.min(1, 2000*channels*groups*taps*x0*x1) + 1)*((split_cost + 4*x1*x2*x3)*(split > 1 ? 1 : 0) + (wave_sharing*Math.max(1, x4) + (1 - wave_sharing)*Math.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + Math.max(2*x0*x5*x6/sustained, x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))));
   },
   // The same before the clock drops, which is the same for all tile shapes and splits. [s]
-  tile_option_s({ alignment, bandwidth, cache_ratio, channels, columns, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, split, split_cost, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
+  tile_option_s({ alignment, bandwidth, cache_ratio, channels, columns, contraction_step, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, split, split_cost, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
     const x0 = groups*split;
     const x1 = 1/(bandwidth*cache_ratio);
     const x2 = x0*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)/units;
     const x3 = tile_columns*tile_rows;
-    const x4 = units*Math.ceil((1/64)*alignment*taps*Math.ceil(channels/alignment)/split);
-    return (wave_sharing*Math.max(1, x2) + (1 - wave_sharing)*Math.ceil(x2))*(result_bytes*tile_drain*units*x1*x3 + wave_fill + Math.max(128*x3*x4/(peak*sustained), 64*x4*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))) + (4*columns*rows*x0*x1 + split_cost)*(split > 1 ? 1 : 0);
+    const x4 = contraction_step*units*Math.ceil(alignment*taps*Math.ceil(channels/alignment)/(contraction_step*split));
+    return (wave_sharing*Math.max(1, x2) + (1 - wave_sharing)*Math.ceil(x2))*(result_bytes*tile_drain*units*x1*x3 + wave_fill + Math.max(2*x3*x4/(peak*sustained), x4*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))) + (4*columns*rows*x0*x1 + split_cost)*(split > 1 ? 1 : 0);
   },
   // The same where the contraction is not split. [s]
-  whole_tile_s({ alignment, bandwidth, cache_ratio, channels, columns, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
+  whole_tile_s({ alignment, bandwidth, cache_ratio, channels, columns, contraction_step, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
     const x0 = groups*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)/units;
     const x1 = tile_columns*tile_rows;
-    const x2 = units*Math.ceil((1/64)*alignment*taps*Math.ceil(channels/alignment));
-    return (wave_sharing*Math.max(1, x0) + (1 - wave_sharing)*Math.ceil(x0))*(wave_fill + Math.max(128*x1*x2/(peak*sustained), 64*x2*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*x1/(bandwidth*cache_ratio));
+    const x2 = contraction_step*units*Math.ceil(alignment*taps*Math.ceil(channels/alignment)/contraction_step);
+    return (wave_sharing*Math.max(1, x0) + (1 - wave_sharing)*Math.ceil(x0))*(wave_fill + Math.max(2*x1*x2/(peak*sustained), x2*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*x1/(bandwidth*cache_ratio));
   },
   // What a long product takes longer, since the clock drops under it. [1]
   derated({ channels, columns, derating, groups, peak, rows, taps }) {
     return derating*Math.min(1, 2000*channels*columns*groups*rows*taps/peak) + 1;
   },
   // The same at the peak, padded to whole tiles only. [s]
-  tiled_padded_s({ alignment, channels, columns, groups, peak, rows, split, taps, tile_columns, tile_rows }) {
-    return 128*groups*split*tile_columns*tile_rows*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)*Math.ceil((1/64)*alignment*taps*Math.ceil(channels/alignment)/split)/peak;
+  tiled_padded_s({ alignment, channels, columns, contraction_step, groups, peak, rows, split, taps, tile_columns, tile_rows }) {
+    return 2*contraction_step*groups*split*tile_columns*tile_rows*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)*Math.ceil(alignment*taps*Math.ceil(channels/alignment)/(contraction_step*split))/peak;
   },
   // The same at the peak, padded to whole tiles and whole waves. [s]
-  tiled_waves_s({ alignment, channels, columns, groups, peak, rows, split, taps, tile_columns, tile_rows, units, wave_sharing }) {
+  tiled_waves_s({ alignment, channels, columns, contraction_step, groups, peak, rows, split, taps, tile_columns, tile_rows, units, wave_sharing }) {
     const x0 = groups*split*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)/units;
-    return 128*tile_columns*tile_rows*units*(wave_sharing*Math.max(1, x0) + (1 - wave_sharing)*Math.ceil(x0))*Math.ceil((1/64)*alignment*taps*Math.ceil(channels/alignment)/split)/peak;
+    return 2*contraction_step*tile_columns*tile_rows*units*(wave_sharing*Math.max(1, x0) + (1 - wave_sharing)*Math.ceil(x0))*Math.ceil(alignment*taps*Math.ceil(channels/alignment)/(contraction_step*split))/peak;
   },
   // A matrix product on weight-stationary arrays: each tile fills, then streams its rows. [s]
   systolic_s({ array_columns, array_rows, channels, columns, groups, peak, rows, sustained, taps, units }) {

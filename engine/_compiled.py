@@ -81,7 +81,7 @@ def plain_s(*, peak: Any, sustained: Any, work: Any) -> Any:
     return work/(peak*sustained)
 
 
-def tiled_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, derating: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
+def tiled_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, contraction_step: Any, derating: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
     """Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles. [s]"""
     x0 = 1.0/peak
     x1 = columns*rows
@@ -89,26 +89,26 @@ def tiled_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, 
     x3 = 1.0/(bandwidth*cache_ratio)
     x4 = x2*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
     x5 = tile_columns*tile_rows
-    x6 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)
-    return (derating*np.minimum(1.0, 2000.0*channels*groups*taps*x0*x1) + 1.0)*((split_cost + 4.0*x1*x2*x3)*np.where((split > 1.0), 1.0, 0.0) + (wave_sharing*np.maximum(1.0, x4) + (1.0 - wave_sharing)*np.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + np.maximum(128.0*x0*x5*x6/sustained, 64.0*x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))))
+    x6 = contraction_step*units*np.ceil(alignment*taps*np.ceil(channels/alignment)/(contraction_step*split))
+    return (derating*np.minimum(1.0, 2000.0*channels*groups*taps*x0*x1) + 1.0)*((split_cost + 4.0*x1*x2*x3)*np.where((split > 1.0), 1.0, 0.0) + (wave_sharing*np.maximum(1.0, x4) + (1.0 - wave_sharing)*np.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + np.maximum(2.0*x0*x5*x6/sustained, x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))))
 
 
-def tile_option_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
+def tile_option_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, contraction_step: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
     """The same before the clock drops, which is the same for all tile shapes and splits. [s]"""
     x0 = groups*split
     x1 = 1.0/(bandwidth*cache_ratio)
     x2 = x0*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
     x3 = tile_columns*tile_rows
-    x4 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)
-    return (wave_sharing*np.maximum(1.0, x2) + (1.0 - wave_sharing)*np.ceil(x2))*(result_bytes*tile_drain*units*x1*x3 + wave_fill + np.maximum(128.0*x3*x4/(peak*sustained), 64.0*x4*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))) + (4.0*columns*rows*x0*x1 + split_cost)*np.where((split > 1.0), 1.0, 0.0)
+    x4 = contraction_step*units*np.ceil(alignment*taps*np.ceil(channels/alignment)/(contraction_step*split))
+    return (wave_sharing*np.maximum(1.0, x2) + (1.0 - wave_sharing)*np.ceil(x2))*(result_bytes*tile_drain*units*x1*x3 + wave_fill + np.maximum(2.0*x3*x4/(peak*sustained), x4*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))) + (4.0*columns*rows*x0*x1 + split_cost)*np.where((split > 1.0), 1.0, 0.0)
 
 
-def whole_tile_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
+def whole_tile_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, contraction_step: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
     """The same where the contraction is not split. [s]"""
     x0 = groups*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
     x1 = tile_columns*tile_rows
-    x2 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment))
-    return (wave_sharing*np.maximum(1.0, x0) + (1.0 - wave_sharing)*np.ceil(x0))*(wave_fill + np.maximum(128.0*x1*x2/(peak*sustained), 64.0*x2*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*x1/(bandwidth*cache_ratio))
+    x2 = contraction_step*units*np.ceil(alignment*taps*np.ceil(channels/alignment)/contraction_step)
+    return (wave_sharing*np.maximum(1.0, x0) + (1.0 - wave_sharing)*np.ceil(x0))*(wave_fill + np.maximum(2.0*x1*x2/(peak*sustained), x2*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*x1/(bandwidth*cache_ratio))
 
 
 def derated(*, channels: Any, columns: Any, derating: Any, groups: Any, peak: Any, rows: Any, taps: Any) -> Any:
@@ -116,15 +116,15 @@ def derated(*, channels: Any, columns: Any, derating: Any, groups: Any, peak: An
     return derating*np.minimum(1.0, 2000.0*channels*columns*groups*rows*taps/peak) + 1.0
 
 
-def tiled_padded_s(*, alignment: Any, channels: Any, columns: Any, groups: Any, peak: Any, rows: Any, split: Any, taps: Any, tile_columns: Any, tile_rows: Any) -> Any:
+def tiled_padded_s(*, alignment: Any, channels: Any, columns: Any, contraction_step: Any, groups: Any, peak: Any, rows: Any, split: Any, taps: Any, tile_columns: Any, tile_rows: Any) -> Any:
     """The same at the peak, padded to whole tiles only. [s]"""
-    return 128.0*groups*split*tile_columns*tile_rows*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)/peak
+    return 2.0*contraction_step*groups*split*tile_columns*tile_rows*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)*np.ceil(alignment*taps*np.ceil(channels/alignment)/(contraction_step*split))/peak
 
 
-def tiled_waves_s(*, alignment: Any, channels: Any, columns: Any, groups: Any, peak: Any, rows: Any, split: Any, taps: Any, tile_columns: Any, tile_rows: Any, units: Any, wave_sharing: Any) -> Any:
+def tiled_waves_s(*, alignment: Any, channels: Any, columns: Any, contraction_step: Any, groups: Any, peak: Any, rows: Any, split: Any, taps: Any, tile_columns: Any, tile_rows: Any, units: Any, wave_sharing: Any) -> Any:
     """The same at the peak, padded to whole tiles and whole waves. [s]"""
     x0 = groups*split*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
-    return 128.0*tile_columns*tile_rows*units*(wave_sharing*np.maximum(1.0, x0) + (1.0 - wave_sharing)*np.ceil(x0))*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)/peak
+    return 2.0*contraction_step*tile_columns*tile_rows*units*(wave_sharing*np.maximum(1.0, x0) + (1.0 - wave_sharing)*np.ceil(x0))*np.ceil(alignment*taps*np.ceil(channels/alignment)/(contraction_step*split))/peak
 
 
 def systolic_s(*, array_columns: Any, array_rows: Any, channels: Any, columns: Any, groups: Any, peak: Any, rows: Any, sustained: Any, taps: Any, units: Any) -> Any:
@@ -287,13 +287,13 @@ def quantize_s(*, bandwidth: Any, channels: Any, operand_bytes: Any, quantize_sh
     return channels*rows*(operand_bytes + source_bytes)/(bandwidth*quantize_share)
 
 
-def tile_option_s_early(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> tuple[Any, ...]:
+def tile_option_s_early(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, contraction_step: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> tuple[Any, ...]:
     """What does not change with groups and rows, for `tile_option_s_late`."""
     y0 = np.where((split > 1.0), 1.0, 0.0)
     y1 = 1.0/(bandwidth*cache_ratio)
     y2 = tile_columns*tile_rows
-    y3 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment)/split)
-    y4 = result_bytes*tile_drain*units*y1*y2 + wave_fill + np.maximum(128.0*y2*y3/(peak*sustained), 64.0*y3*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))
+    y3 = contraction_step*units*np.ceil(alignment*taps*np.ceil(channels/alignment)/(contraction_step*split))
+    y4 = result_bytes*tile_drain*units*y1*y2 + wave_fill + np.maximum(2.0*y2*y3/(peak*sustained), y3*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))
     return (split_cost*y0, 4.0*columns*split*y0*y1, wave_sharing*y4, split*np.ceil(columns/tile_columns), units, tile_rows, y4*(1.0 - wave_sharing),)
 
 
@@ -304,11 +304,11 @@ def tile_option_s_late(early: tuple[Any, ...], *, groups: Any, rows: Any) -> Any
     return groups*rows*z1 + z0 + z2*np.maximum(1.0, x0) + z6*np.ceil(x0)
 
 
-def whole_tile_s_early(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> tuple[Any, ...]:
+def whole_tile_s_early(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, contraction_step: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> tuple[Any, ...]:
     """What does not change with groups and rows, for `whole_tile_s_late`."""
     y0 = tile_columns*tile_rows
-    y1 = units*np.ceil((1.0 / 64.0)*alignment*taps*np.ceil(channels/alignment))
-    y2 = wave_fill + np.maximum(128.0*y0*y1/(peak*sustained), 64.0*y1*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*y0/(bandwidth*cache_ratio)
+    y1 = contraction_step*units*np.ceil(alignment*taps*np.ceil(channels/alignment)/contraction_step)
+    y2 = wave_fill + np.maximum(2.0*y0*y1/(peak*sustained), y1*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*y0/(bandwidth*cache_ratio)
     return (wave_sharing*y2, np.ceil(columns/tile_columns), units, tile_rows, y2*(1.0 - wave_sharing),)
 
 

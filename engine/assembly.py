@@ -59,7 +59,7 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
 def tiles(tile_set: TileSet) -> Tiles:
     """Return a set of tiles as plain numbers."""
     return Tiles(
-        version=tile_set.version, tiles=tile_set.tiles, splits=tile_set.splits,
+        version=tile_set.version, tiles=tile_set.tiles, splits=tile_set.splits, contraction_step=tile_set.contraction_step.si,
         query_tile=tile_set.query_tile.si, channel_alignment=tile_set.channel_alignment.si,
     )  # fmt: skip
 

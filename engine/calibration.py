@@ -108,6 +108,7 @@ class TileSet(Model):
     version: Text
     tiles: Annotated[tuple[Annotated[tuple[Whole, Whole], Tuple], ...], Field(min_length=1, max_length=32), Tuple]
     splits: Annotated[tuple[Whole, ...], Field(min_length=1, max_length=16), Tuple]
+    contraction_step: Count
     query_tile: Count
     channel_alignment: Count
     source: Key
@@ -217,7 +218,8 @@ class Residual(Model):
 class KernelConstants(Product):
     """Constants of one operator in one number format, run by itself again and again, as a microbenchmark does.
 
-    With a reference clock a `clocked` share of `launch`, `wave_fill` and `split_cost` scales with the clock.
+    With a reference clock a `clocked` share of `launch`, `wave_fill` and `split_cost` scales with the clock. Its own
+    `contraction_step` comes before that of the set of tiles.
     """
 
     operator: Operator
@@ -229,6 +231,7 @@ class KernelConstants(Product):
     clocked: Share | None = None
     host: Time | None = None
     rotations: Annotated[int, Field(ge=1, le=64), Integral] = 1
+    contraction_step: Count | None = None
     quantize_share: Fraction | None = None
     softmax_work: ScoreWork | None = None
     tile_efficiency: Fraction | None = None

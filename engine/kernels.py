@@ -27,6 +27,7 @@ from .symbols import (
     clocked,
     columns,
     compute_s,
+    contraction_step,
     derating,
     feed,
     group_rows,
@@ -82,10 +83,8 @@ _OURS: Final = "this project, docs/model.md"
 _JOUPPI: Final = "Jouppi et al., ISCA 2017; docs/model.md"
 _DAO: Final = "Dao 2023, arXiv 2307.08691; docs/model.md"
 _LAVIN: Final = "Lavin, Gray, CVPR 2016; docs/model.md"
-_STEP: Final = 64
-"""Contraction elements that a tile takes at a time."""
 _SHORT_STEP: Final = 8
-"""The same in a convolution: those that were measured are in fp32 on the vector units."""
+"""Contraction elements that a tile of a convolution takes at a time; those that were measured are in fp32 on vector units."""
 _VECTOR: Final = 4
 """Elements that one load takes in where they lie at a multiple of it."""
 _LONG: Final = sp.Rational(1, 1000)
@@ -105,7 +104,7 @@ def _waves(tiles: sp.Expr) -> sp.Expr:
 
 
 _contraction = alignment * sp.ceiling(channels / alignment) * taps
-_slice = _STEP * sp.ceiling(_contraction / (_STEP * split))
+_slice = contraction_step * sp.ceiling(_contraction / (contraction_step * split))
 _tiles = sp.ceiling(rows / tile_rows) * sp.ceiling(columns / tile_columns) * groups * split
 _tiled_waves = _waves(_tiles)
 _tile_work = 2 * tile_rows * tile_columns * _slice

@@ -24,6 +24,7 @@ class Tiles:
     version: str
     tiles: tuple[tuple[int, int], ...]
     splits: tuple[int, ...]
+    contraction_step: float
     query_tile: float
     channel_alignment: float
 

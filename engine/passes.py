@@ -263,7 +263,8 @@ def _options(k: Table, tiles: Tiles, m: Table, *, together: bool) -> Iterator[Op
     shapes = [(tile, split) for split in sorted(tiles.splits) for tile in tiles.tiles]
     groups = [[s for s in shapes if s[1] == 1], [s for s in shapes if s[1] > 1]] if together else [[s] for s in shapes]
     given = {
-        "alignment": tiles.channel_alignment, "columns": k.columns, "channels": k.channels, "taps": k.taps,
+        "alignment": tiles.channel_alignment, "contraction_step": tiles.contraction_step,
+        "columns": k.columns, "channels": k.channels, "taps": k.taps,
         "peak": m.peak, "units": m.units, "bandwidth": m.bandwidth, "cache_ratio": m.cache_ratio, "feed": m.feed,
         "operand_bytes": m.element_bytes, "weight_bytes": m.element_bytes, "result_bytes": m.element_bytes,
         "reference_peak": m.reference_peak, "sustained": m.sustained, "tile_drain": m.tile_drain, "wave_fill": m.wave_fill,
@@ -304,7 +305,7 @@ def _tiled(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
 def _chosen(size: Mapping[str, Any], on: Pass, table: Array) -> dict[str, Array]:
     """Return the arithmetic at the peak, padded and in whole waves, with the rows, columns and split chosen for each kernel."""
     chosen: dict[str, Any] = {"tile_rows": table[..., 0], "tile_columns": table[..., 1], "split": table[..., 2]}
-    chosen["alignment"] = on.form.tiles.channel_alignment
+    chosen |= {"alignment": on.form.tiles.channel_alignment, "contraction_step": on.form.tiles.contraction_step}
     return {
         "padded": forms.tiled_padded_s(**size, **chosen),
         "waves": forms.tiled_waves_s(**size, **chosen, units=on.m.units, wave_sharing=on.m.wave_sharing),

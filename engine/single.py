@@ -46,6 +46,7 @@ class KernelMachine:
     on_chip: float
     cache: float
     units: float
+    contraction_step: float
     sustained: float
     bandwidth_share: float
     cache_ratio: float
@@ -129,9 +130,9 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
     dtype = next((name for name in recipe.peaks if name in chip.peak_dense), None)
     if dtype is None:
         raise unknown(f"peak of {chip.id} in", format_, chip.dtypes)
-    spread = kernel.residual
+    spread, set_ = kernel.residual, tiles(constants.kernel_tiles)
     return KernelMachine(
-        hardware=chip.id, operator=kernel.operator, format=format_, tile_set=tiles(constants.kernel_tiles),
+        hardware=chip.id, operator=kernel.operator, format=format_, tile_set=set_,
         operand_bytes=recipe.operand_bytes, weight_bytes=recipe.weight_bytes,
         result_bytes=max(recipe.operand_bytes, SIXTEEN_BIT_BYTES),
         quantized_from=SIXTEEN_BIT_BYTES if recipe.quantized else 0.0,
@@ -139,6 +140,7 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s,
         bandwidth=si_of(chip.memory.bandwidth),
         cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
+        contraction_step=si_of(kernel.contraction_step, set_.contraction_step),
         clock_scale=clock_scale(kernel, chip.clock_hz(dtype)), launch=kernel.launch.si,
         wave_fill=si_of(kernel.wave_fill, 0.0), split_cost=si_of(kernel.split_cost, 0.0),
         host=si_of(kernel.host, 0.0), host_sharpness=si_of(kernel.host_sharpness, 1.0), rotations=float(kernel.rotations),
@@ -217,6 +219,7 @@ def _tiled(m: KernelMachine, rows: Array, columns: Array, contraction: Array, *,
             seconds = forms.tiled_s(
                 rows=rows, columns=columns, channels=contraction, taps=1.0, groups=groups, alignment=1.0,
                 tile_rows=float(tile_rows), tile_columns=float(tile_columns), split=float(split), units=m.units,
+                contraction_step=m.contraction_step,
                 operand_bytes=m.operand_bytes, weight_bytes=m.weight_bytes, result_bytes=m.result_bytes, peak=m.peak,
                 reference_peak=m.reference_peak, bandwidth=m.bandwidth, cache_ratio=m.cache_ratio, derating=m.derating,
                 feed=m.feed, split_cost=m.split_cost, sustained=m.sustained, wave_fill=m.wave_fill,

@@ -63,6 +63,7 @@ def machine_data(machine: Machine) -> dict[str, Any]:
         "tiles": [list(tile) for tile in tiles.tiles],
         "splits": list(tiles.splits),
         "alignment": tiles.channel_alignment,
+        "contraction_step": tiles.contraction_step,
         "query_tile": tiles.query_tile,
     }
     return {name: _json(value) for name, value in (found | figures).items()}

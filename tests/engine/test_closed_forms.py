@@ -23,7 +23,7 @@ _WHOLE = {
     "rows": 5000, "columns": 5000, "channels": 5000, "taps": 49, "groups": 64, "tile_rows": 256, "tile_columns": 256,
     "split": 8, "alignment": 64, "units": 256, "array_rows": 256, "array_columns": 256, "query_tile": 256,
     "sequences": 256, "tokens": 8192, "heads": 128, "kv_heads": 128, "group_rows": 16, "outputs_side": 256, "halvings": 3,
-    "head_dim": 512, "rotations": 8, "key_splits": 64,
+    "head_dim": 512, "rotations": 8, "key_splits": 64, "contraction_step": 128,
 }  # fmt: skip
 """Symbols inside ceilings: whole numbers up to here, so that no rounding moves a ceiling."""
 _DECADES = {
@@ -103,7 +103,7 @@ def test_a_ceiling_never_sees_the_rounding_of_a_reciprocal() -> None:
         "alignment": 8.0, "bandwidth": 1e12, "cache_ratio": 1.0, "channels": 64.0, "columns": tile, "feed": 1.0,
         "operand_bytes": 2.0, "peak": 1e12, "reference_peak": 1e12, "result_bytes": 2.0, "sustained": 1.0, "taps": 1.0,
         "tile_columns": tile, "tile_drain": 0.0, "tile_rows": tile, "units": units, "wave_fill": 1.0, "wave_sharing": 0.0,
-        "weight_bytes": 2.0,
+        "weight_bytes": 2.0, "contraction_step": 64.0,
     }  # fmt: skip
     one_wave = partial(_compiled.whole_tile_s_late, _compiled.whole_tile_s_early(**early))
     for waves in range(1, 50):
@@ -176,11 +176,13 @@ def test_a_tiled_product_by_hand() -> None:
     # 200 x 130 x 100 in tiles of 128 x 64: 2 x 3 tiles, two waves on 4 units; the contraction is padded to 2 x 64
     point = {
         "rows": 200.0, "columns": 130.0, "channels": 100.0, "taps": 1.0, "groups": 1.0, "alignment": 8.0, "split": 1.0,
-        "tile_rows": 128.0, "tile_columns": 64.0, "units": 4.0, "peak": 1e12,
+        "tile_rows": 128.0, "tile_columns": 64.0, "contraction_step": 64.0, "units": 4.0, "peak": 1e12,
     }  # fmt: skip
     tile = 2 * 128 * 64 * 128
     padded = {name: value for name, value in point.items() if name != "units"}
     assert FORMS["tiled_padded_s"].at(padded) == pytest.approx(6 * tile / 1e12, rel=1e-15)
+    short = FORMS["tiled_padded_s"].at(padded | {"contraction_step": 8.0})  # the contraction is padded to 13 x 8
+    assert short == pytest.approx(6 * tile * 104 / 128 / 1e12, rel=1e-15)
     waves = {sharing: FORMS["tiled_waves_s"].at(point | {"wave_sharing": sharing}) for sharing in (0.0, 0.5, 1.0)}
     assert waves[0.0] == pytest.approx(2 * 4 * tile / 1e12, rel=1e-15)
     assert waves[0.5] == pytest.approx(1.75 * 4 * tile / 1e12, rel=1e-15)  # 6 tiles are one and a half waves

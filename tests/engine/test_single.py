@@ -105,6 +105,15 @@ def test_a_large_product_runs_at_the_sustained_share_of_the_peak() -> None:
     assert product(machine(wave_sharing=0.0), size, size, size) == pytest.approx(LAUNCH + whole, rel=1e-12)
 
 
+def test_a_short_contraction_is_padded_to_a_step_of_its_kernel_or_else_of_the_set() -> None:
+    slow = {"sustained": 1e-3, "bandwidth_share": 1e9, "cache_ratio": 1e9}  # so that nothing but arithmetic counts
+    whole = 2 * 16384**2 * 64 / (1e-3 * PEAK)
+    assert product(machine(**slow), 16384, 16384, 40) == pytest.approx(LAUNCH + whole, rel=1e-9)
+    for step, padded in ((8, 40), (16, 48), (32, 64), (128, 128)):
+        on = machine(contraction_step=step, **slow)
+        assert product(on, 16384, 16384, 40) == pytest.approx(LAUNCH + padded / 64 * whole, rel=1e-9)
+
+
 def test_a_narrow_feed_holds_a_product_up() -> None:
     # a tile of 256 x 128 takes in (256 + 128) * 2 B for every 2 * 256 * 128 FLOP: 0.0117 B/FLOP, twice what is fed here
     on = machine(feed=0.5 * 384 * 2 / (2 * 256 * 128))
