@@ -130,9 +130,9 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
     dtype = next((name for name in recipe.peaks if name in chip.peak_dense), None)
     if dtype is None:
         raise unknown(f"peak of {chip.id} in", format_, chip.dtypes)
-    spread, set_ = kernel.residual, tiles(constants.kernel_tiles)
+    spread, tile_set = kernel.residual, tiles(constants.kernel_tiles)
     return KernelMachine(
-        hardware=chip.id, operator=kernel.operator, format=format_, tile_set=set_,
+        hardware=chip.id, operator=kernel.operator, format=format_, tile_set=tile_set,
         operand_bytes=recipe.operand_bytes, weight_bytes=recipe.weight_bytes,
         result_bytes=max(recipe.operand_bytes, SIXTEEN_BIT_BYTES),
         quantized_from=SIXTEEN_BIT_BYTES if recipe.quantized else 0.0,
@@ -140,7 +140,7 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s,
         bandwidth=si_of(chip.memory.bandwidth),
         cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
-        contraction_step=si_of(kernel.contraction_step, set_.contraction_step),
+        contraction_step=si_of(kernel.contraction_step, tile_set.contraction_step),
         clock_scale=clock_scale(kernel, chip.clock_hz(dtype)), launch=kernel.launch.si,
         wave_fill=si_of(kernel.wave_fill, 0.0), split_cost=si_of(kernel.split_cost, 0.0),
         host=si_of(kernel.host, 0.0), host_sharpness=si_of(kernel.host_sharpness, 1.0), rotations=float(kernel.rotations),
