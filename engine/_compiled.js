@@ -153,12 +153,12 @@ const forms = {
     return (1/16384)*head_dim*walk*Math.min(slice_tokens, tokens) + wave_fill*Math.max(0, kv_heads*sequences/units - 1);
   },
   // Arithmetic of a convolution as a product with one tile shape, in whole waves of tiles. [s]
-  window_product_s({ channels, columns, groups, misalignment, peak, rows, sustained, taps, tile_columns, tile_edge, tile_fill, tile_rows, units, wave_sharing }) {
+  window_product_s({ channels, columns, contraction_step, groups, misalignment, peak, rows, sustained, taps, tile_columns, tile_edge, tile_fill, tile_rows, units, wave_sharing }) {
     const x0 = 1/tile_columns;
     const x1 = 1/tile_rows;
     const x2 = (1/4)*rows;
     const x3 = groups*Math.ceil(columns*x0)*Math.ceil(rows*x1)/units;
-    return 2*tile_columns*tile_rows*units*(tile_fill + 8*Math.ceil((1/8)*channels*taps))*(misalignment*(Math.ceil(x2) - Math.floor(x2)) + 1)*(tile_edge*(x0 + x1) + 1)*(wave_sharing*Math.max(1, x3) + (1 - wave_sharing)*Math.ceil(x3))/(peak*sustained);
+    return 2*tile_columns*tile_rows*units*(contraction_step*Math.ceil(channels*taps/contraction_step) + tile_fill)*(misalignment*(Math.ceil(x2) - Math.floor(x2)) + 1)*(tile_edge*(x0 + x1) + 1)*(wave_sharing*Math.max(1, x3) + (1 - wave_sharing)*Math.ceil(x3))/(peak*sustained);
   },
   // Launch of a kernel that a library chose by trying, after other shapes that it tried in the same process. [s]
   tried_launch_s({ launch, launch_growth, tried }) {

@@ -188,13 +188,13 @@ def decode_walk_s(*, head_dim: Any, kv_heads: Any, sequences: Any, slice_tokens:
     return (1.0 / 16384.0)*head_dim*walk*np.minimum(slice_tokens, tokens) + wave_fill*np.maximum(0.0, kv_heads*sequences/units - 1.0)
 
 
-def window_product_s(*, channels: Any, columns: Any, groups: Any, misalignment: Any, peak: Any, rows: Any, sustained: Any, taps: Any, tile_columns: Any, tile_edge: Any, tile_fill: Any, tile_rows: Any, units: Any, wave_sharing: Any) -> Any:
+def window_product_s(*, channels: Any, columns: Any, contraction_step: Any, groups: Any, misalignment: Any, peak: Any, rows: Any, sustained: Any, taps: Any, tile_columns: Any, tile_edge: Any, tile_fill: Any, tile_rows: Any, units: Any, wave_sharing: Any) -> Any:
     """Arithmetic of a convolution as a product with one tile shape, in whole waves of tiles. [s]"""
     x0 = 1.0/tile_columns
     x1 = 1.0/tile_rows
     x2 = (1.0 / 4.0)*rows
     x3 = groups*np.ceil(columns*x0)*np.ceil(rows*x1)/units
-    return 2.0*tile_columns*tile_rows*units*(tile_fill + 8.0*np.ceil((1.0 / 8.0)*channels*taps))*(misalignment*(np.ceil(x2) - np.floor(x2)) + 1.0)*(tile_edge*(x0 + x1) + 1.0)*(wave_sharing*np.maximum(1.0, x3) + (1.0 - wave_sharing)*np.ceil(x3))/(peak*sustained)
+    return 2.0*tile_columns*tile_rows*units*(contraction_step*np.ceil(channels*taps/contraction_step) + tile_fill)*(misalignment*(np.ceil(x2) - np.floor(x2)) + 1.0)*(tile_edge*(x0 + x1) + 1.0)*(wave_sharing*np.maximum(1.0, x3) + (1.0 - wave_sharing)*np.ceil(x3))/(peak*sustained)
 
 
 def tried_launch_s(*, launch: Any, launch_growth: Any, tried: Any) -> Any:

@@ -83,8 +83,6 @@ _OURS: Final = "this project, docs/model.md"
 _JOUPPI: Final = "Jouppi et al., ISCA 2017; docs/model.md"
 _DAO: Final = "Dao 2023, arXiv 2307.08691; docs/model.md"
 _LAVIN: Final = "Lavin, Gray, CVPR 2016; docs/model.md"
-_SHORT_STEP: Final = 8
-"""Contraction elements that a tile of a convolution takes at a time; those that were measured are in fp32 on vector units."""
 _VECTOR: Final = 4
 """Elements that one load takes in where they lie at a multiple of it."""
 _LONG: Final = sp.Rational(1, 1000)
@@ -139,7 +137,7 @@ _decode_work = 4 * sequences * maximum(heads, group_rows * kv_heads) * head_dim 
 _walk_s = walk * minimum(tokens, slice_tokens) * head_dim / _WALKED**2
 _queue_s = maximum(0, sequences * kv_heads / units - 1) * wave_fill
 
-_window_slice = _SHORT_STEP * sp.ceiling(channels * taps / _SHORT_STEP) + tile_fill
+_window_slice = contraction_step * sp.ceiling(channels * taps / contraction_step) + tile_fill
 _window_tiles = sp.ceiling(rows / tile_rows) * sp.ceiling(columns / tile_columns) * groups
 _edges = 1 + tile_edge * (1 / tile_rows + 1 / tile_columns)
 _misaligned = 1 + misalignment * (sp.ceiling(rows / _VECTOR) - sp.floor(rows / _VECTOR))

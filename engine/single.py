@@ -325,7 +325,8 @@ def _windows(m: KernelMachine, rows: Array, columns: Array, contraction: Array, 
     for tile_rows, tile_columns in m.tile_set.tiles:
         seconds = forms.window_product_s(
             rows=rows, columns=columns, channels=contraction, taps=1.0, groups=groups, tile_rows=float(tile_rows),
-            tile_columns=float(tile_columns), units=m.units, peak=m.peak, sustained=m.sustained, tile_fill=m.tile_fill,
+            tile_columns=float(tile_columns), contraction_step=m.contraction_step,
+            units=m.units, peak=m.peak, sustained=m.sustained, tile_fill=m.tile_fill,
             tile_edge=m.tile_edge, misalignment=m.misalignment, wave_sharing=m.wave_sharing,
         )  # fmt: skip
         best = np.fmin(best, seconds)

@@ -235,7 +235,7 @@ def test_a_product_of_a_convolution_by_hand() -> None:
     point = {
         "rows": 130.0, "columns": 60.0, "channels": 33.0, "taps": 9.0, "groups": 2.0, "tile_rows": 64.0, "tile_columns": 64.0,
         "units": 4.0, "peak": 1e12, "sustained": 0.5, "tile_fill": 16.0, "tile_edge": 8.0, "misalignment": 0.2,
-        "wave_sharing": 0.0,
+        "wave_sharing": 0.0, "contraction_step": 8.0,
     }  # fmt: skip
     each = 2 * 64 * 64 * (304 + 16) * 4 / 0.5e12 * (1 + 8 * 2 / 64)
     assert FORMS["window_product_s"].at(point) == pytest.approx(2 * each * 1.2, rel=1e-12)

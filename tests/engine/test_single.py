@@ -254,7 +254,7 @@ def test_a_convolution_is_the_product_of_its_windows_or_winograds_form() -> None
 def test_a_tile_of_a_convolution_fills_and_loads_its_edges() -> None:
     # 1 x 1: 128*32*32 = 131072 rows, 128 columns, contraction 61, padded to 64; the tile of 256 x 128 pays least for its edges
     sizes = {"batch": 128, "in_channels": 61, "out_channels": 128, "kernel": 1, "height": 32, "stride": 1, "padding": 0}
-    on = machine("conv", "fp32", bandwidth_share=1e3, cache_ratio=1e3, tile_fill=16.0, tile_edge=12.8)
+    on = machine("conv", "fp32", contraction_step=8, bandwidth_share=1e3, cache_ratio=1e3, tile_fill=16.0, tile_edge=12.8)
     work = 2 * 131072 * 128 * (64 + 16)
     expected = LAUNCH + work / (SUSTAINED * 66.91e12) * (1 + 12.8 * (1 / 256 + 1 / 128))
     assert seconds(on, **sizes) == pytest.approx(expected, rel=1e-12)
@@ -281,7 +281,7 @@ def test_groups_of_a_convolution_run_side_by_side_in_one_launch() -> None:
     # 32 groups of 32 channels, 64 samples of 56 x 56, 3 x 3, stride 2 to 28 x 28: as many products of 50176 x 288 x 32, each
     # in 392 tiles of 128 x 64 of which half is padding, or in 784 of 64 x 32, which fit
     sizes = {"batch": 64, "in_channels": 1024, "out_channels": 1024, "height": 56, "kernel": 3, "stride": 2, "padding": 1}
-    on = machine("conv", bandwidth_share=1e3, cache_ratio=1e3)
+    on = machine("conv", contraction_step=8, bandwidth_share=1e3, cache_ratio=1e3)
     assert seconds(on, **sizes, groups=32) == pytest.approx(
         LAUNCH + 32 * 2 * 64 * 28**2 * 288 * 32 / (SUSTAINED * PEAK), rel=1e-12
     )
