@@ -331,16 +331,16 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
     compute = _arithmetic(title, cost, machine, values, share)
     yield compute
     cache = "no cache is published, 1 B stands for none" if machine.cache <= 1 else "what the cache does not keep"
-    traffic = formula(f"{title}: bytes from memory", "network_traffic", values, cache)
+    rated = machine.form == "rated"
+    traffic = formula(f"{title}: bytes from memory", "probed_traffic" if rated else "network_traffic", values, cache)
     yield traffic
     values["traffic"] = traffic.value
-    rated = machine.form == "rated"
     about = "from memory; the rates contain the cache" if rated else "from memory and from the cache"
     memory = formula(f"{title}: traffic", "fetch_s" if rated else "traffic_s", values, about)
     yield memory
     values |= {"compute_s": compute.value, "memory_s": memory.value}
     yield formula(f"{title}: T_op", "kernel_s", values, "launch, and the longer of both")
-    yield formula(f"{title}: dynamic energy", "dynamic_energy_j", values, "arithmetic and bytes from memory")
+    yield formula(f"{title}: dynamic energy", "dynamic_energy_j", values, "arithmetic, bytes from memory, bytes on the chip")
 
 
 def _arithmetic(title: str, cost: Cost, machine: Machine, values: Mapping[str, float], why: str) -> Step:

@@ -17,6 +17,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from advisor.lab.fit import Prior, fit
 from advisor.lab.networks import Target
 from advisor.lab.points import Array, Published, Sweep
 from engine import load, predict
+from engine.calibration import Interval
 from engine.catalog import Catalog
 from engine.machine import Machine
 from engine.passes import breakdown
@@ -50,11 +52,12 @@ def main() -> None:
         return
     catalog = load()
     published = tables.read(arguments.data, catalog)
+    study = cache(lambda: Study.of(catalog, published, arguments.data))
     parts: dict[str, Callable[[], None]] = {
         "kernels": lambda: print_kernels(catalog, published),
-        "networks": lambda: print_networks(Study.of(catalog, published, arguments.data)),
-        "decisions": lambda: print_decisions(Study.of(catalog, published, arguments.data)),
-        "ranking": lambda: print_ranking(Study.of(catalog, published, arguments.data)),
+        "networks": lambda: print_networks(study()),
+        "decisions": lambda: print_decisions(study()),
+        "ranking": lambda: print_ranking(study()),
         "eager": lambda: print_eager(catalog, published),
         "energy": lambda: print_energy(catalog, arguments.data),
     }
@@ -149,7 +152,7 @@ class Study:
     @staticmethod
     def of(catalog: Catalog, published: Published, data: Path) -> Study:
         """Return all splits: chips left out, sweeps of a calibrated chip left out, networks of one left out."""
-        base = networks.unmeasured(catalog)
+        base = networks.begun(catalog)
         judged = networks.targets([s for s in published.sweeps if fits.judged_sweep(s)], base)
         checks = internal.resnet50(data, base)
         machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype) for t in [*judged, *checks]}
@@ -165,20 +168,32 @@ class Study:
             for t in [*judged, *checks]
         ]
         known, internals = cases[: len(judged)], cases[len(judged) :]
-        spreads = {name: [c for c in known if fits.chip_family(c.target.sweep.hardware) != name] for name in left}
-        unseen = [with_interval(c, spreads[fits.chip_family(c.target.sweep.hardware)]) for c in known]
         return Study(
-            catalog=catalog, judged=judged, checks=checks, machines=machines, unseen=unseen, unseen_checks=internals,
+            catalog=catalog, judged=judged, checks=checks, machines=machines,
+            unseen=list(unseen(known)), unseen_checks=internals,
             calibrated=list(left_out(known, lambda a, b: a.sweep.id == b.sweep.id)),
             other_network=list(left_out([*known, *internals], lambda a, b: a.sweep.workload == b.sweep.workload)),
         )  # fmt: skip
 
 
-def with_interval(case: Case, others: Sequence[Case]) -> Case:
-    """Return the case with the interval of the residuals of other cases."""
-    found = fits.interval(
-        fits.Residuals.joined(fits.residuals(c.target, c.machine) for c in others), "family prior", "residuals of others"
-    )
+def unseen(cases: Sequence[Case]) -> Iterator[Case]:
+    """Yield every case with the interval that the residuals of other chips give."""
+    chips: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        chips[fits.chip_family(case.target.sweep.hardware)].append(case)
+    for name, own in chips.items():
+        found = interval_of([group for other, group in chips.items() if other != name])
+        yield from (with_interval(case, found) for case in own)
+
+
+def interval_of(groups: Sequence[Sequence[Case]]) -> Interval:
+    """Return the interval to expect from the residuals of cases, those of a group going together."""
+    parts = [fits.Residuals.joined(fits.residuals(c.target, c.machine) for c in group) for group in groups]
+    return fits.interval(fits.predictive(parts), "family prior", "residuals of others")
+
+
+def with_interval(case: Case, found: Interval) -> Case:
+    """Return the case with an interval."""
     launch = found.launch_p10, found.launch_p90
     return replace(
         case,
@@ -201,7 +216,8 @@ def left_out(cases: Sequence[Case], same: Callable[[Target, Target], bool]) -> I
         others = [c for c in cases if c.target.sweep.hardware == case.target.sweep.hardware and not same(c.target, case.target)]
         if not others:
             continue
-        yield with_interval(measured(case, others), [measured(c, [o for o in others if o is not c] or [c]) for c in others])
+        found = interval_of([[measured(c, [o for o in others if o is not c] or [c])] for c in others])
+        yield with_interval(measured(case, others), found)
 
 
 def measured(case: Case, others: Sequence[Case]) -> Case:

@@ -9,6 +9,7 @@ measured chip; intervals come from the residuals of chips, or sweeps, left out. 
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -41,8 +42,10 @@ WEIGHTS: Final = {TUNED: 1.0, internal.BEST: 6.0, internal.ONE: 1.5}
 ROTATIONS: Final = {"vllm": 6, "trtllm": 3}
 """Sets of weights that the benchmarks of a framework alternate between; TensorRT-LLM's have one to five."""
 MOST: Final = 2000
-LOW, HIGH = 0.085, 0.925
-"""The percentiles of an interval: a little further out than they are called, for the points of a chip are not independent."""
+LOW, HIGH = 0.1, 0.9
+"""The percentiles of an interval."""
+KERNEL_LOW, KERNEL_HIGH = 0.085, 0.925
+"""Those of single kernels: a little further out than they are called, for the points of a chip are not independent."""
 FIT: Final = "fit"
 ASSUMED: Final = "assumed, not fitted"
 SCHEMA: Final = "../../schemas/calibration.schema.json"
@@ -219,8 +222,8 @@ def residual(errors: Array) -> Residual:
             "median": share(float(np.median(abs(errors)))),
             "mean": share(float(abs(errors).mean())),
             "bias": round(float(errors.mean()), 3),
-            "p10": share(float(np.quantile(ratio, LOW))),
-            "p90": share(float(np.quantile(ratio, HIGH))),
+            "p10": share(float(np.quantile(ratio, KERNEL_LOW))),
+            "p90": share(float(np.quantile(ratio, KERNEL_HIGH))),
         }
     )
 
@@ -243,13 +246,13 @@ def calibrate_networks(
     catalog: Catalog, sweeps: Sequence[Sweep], data: Path, earlier: Mapping[str, Calibration]
 ) -> dict[str, Calibration]:
     """Return the family's calibrations with what all chips share, and those of measured chips with two numbers each."""
-    base = networks.unmeasured(catalog)
+    base = networks.begun(catalog)
     tuned = networks.targets([s for s in sweeps if s.source == TUNED and s.runtime == "graph"], base)
     checks = internal.resnet50(data, base)
     judged = networks.targets([s for s in sweeps if judged_sweep(s)], base)
     machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype) for t in [*judged, *tuned, *checks]}
     whole = networks.fit_family([*tuned, *checks], machines, WEIGHTS)
-    print("  factors on the family's constants:", {k: rounded(v) for k, v in whole.values.items()})
+    print("  factors on the family's priors:", {k: rounded(v) for k, v in whole.values.items()})
     left = leave_chips_out([*tuned, *checks], judged, machines)
     changed = {name: with_family(catalog, earlier, name, whole.values, left) for name in FAMILIES}
     changed["gpu-volta"] = with_network(catalog.calibrations["gpu-volta"], whole.values)
@@ -278,6 +281,25 @@ class Residuals:
             batch=np.concatenate([p.batch for p in found]),
         )
 
+    @property
+    def centre(self) -> float:
+        """Return the mean of the logarithms."""
+        return float(np.log(self.ratio).mean())
+
+
+def predictive(groups: Sequence[Residuals]) -> Residuals:
+    """Return the residuals to expect of one more group, where those of a group (a chip, a sweep) go together.
+
+    K groups lie about their own mean; one more lies about the true one, of which theirs is an estimate. So their distances
+    from it count more by sqrt((K + 1) / (K - 1)), the predictive standard deviation over that of the sample.
+    """
+    count = len(groups)
+    if count == 1:
+        return groups[0]
+    further = np.sqrt((count + 1) / (count - 1)) - 1.0
+    middle = float(np.mean([group.centre for group in groups]))
+    return Residuals.joined(replace(group, ratio=group.ratio * np.exp(further * (group.centre - middle))) for group in groups)
+
 
 def residuals(target: Target, machine: Machine) -> Residuals:
     """Return how a machine's estimate stands to what was measured."""
@@ -292,16 +314,15 @@ def residuals(target: Target, machine: Machine) -> Residuals:
 
 
 def leave_chips_out(seen: Sequence[Target], judged: Sequence[Target], machines: Mapping[str, Machine]) -> Residuals:
-    """Return the residuals of every judged sweep by constants that never saw its chip or a variant of it."""
+    """Return the residuals to expect of a chip, from those of judged sweeps by constants that never saw theirs or a variant."""
     parts = []
     for left in sorted({chip_family(t.sweep.hardware) for t in judged}):
         found = networks.fit_family([t for t in seen if chip_family(t.sweep.hardware) != left], machines, WEIGHTS)
         away = [t for t in judged if chip_family(t.sweep.hardware) == left]
         parts.append(Residuals.joined(residuals(t, networks.adjusted(machines[t.sweep.id], found.values)) for t in away))
         print(f"  without {left:18}{figures(1 / parts[-1].ratio - 1)}", flush=True)
-    whole = Residuals.joined(parts)
-    print(f"  chips left out      {figures(1 / whole.ratio - 1)}")
-    return whole
+    print(f"  chips left out      {figures(1 / Residuals.joined(parts).ratio - 1)}")
+    return predictive(parts)
 
 
 def interval(found: Residuals, level: str, basis: str) -> Interval:
@@ -334,14 +355,14 @@ def with_family(
 ) -> Calibration:
     """Return a family's calibration with the fitted factors taken in, and the interval of chips left out."""
     known = with_network(earlier.get(name, catalog.calibrations[name]), factors)
-    energy = known.energy
-    if energy is None:
-        raise LookupError(f"{name} has no energy model")
-    dtype_factor = dict(energy.dtype_factor)
-    dtype_factor["int8"] = times(dtype_factor["int8"], factors["int8"])
+    energy, prior = known.energy, known.prior
+    if energy is None or prior is None or prior.flop is None or prior.int8 is None or prior.conv_factor is None:
+        raise LookupError(f"{name} has no energy model, or no prior of it")
+    int8 = energy.dtype_factor["int8"]
     joules = energy.model_copy(
-        update={"flop": times(energy.flop, factors["flop_j"]), "dtype_factor": dtype_factor,
-                "conv_factor": times(energy.conv_factor, factors["conv_factor"])}
+        update={"flop": refitted(energy.flop, prior.flop.si * factors["flop_j"]),
+                "dtype_factor": energy.dtype_factor | {"int8": refitted(int8, prior.int8.si * factors["int8"])},
+                "conv_factor": refitted(energy.conv_factor, prior.conv_factor.si * factors["conv_factor"])}
     )  # fmt: skip
     basis = "chips that the fit never saw, in runtimes that tune every kernel"
     return known.model_copy(
@@ -351,19 +372,19 @@ def with_family(
 
 
 def with_network(known: Calibration, factors: Mapping[str, float]) -> Calibration:
-    """Return a calibration with the fitted factors taken into its constants of networks."""
-    network = known.network
-    if network is None:
-        raise LookupError(f"{known.id} has no constants of networks")
+    """Return a calibration with its constants of networks as fitted: its priors by the factors."""
+    network, prior = known.network, known.prior
+    if network is None or prior is None:
+        raise LookupError(f"{known.id} has no constants of networks, or no priors of them")
     constants = network.model_copy(
-        update={n: times(getattr(network, n), factors[n]) for n in ("launch", "attention", "softmax_work")}
+        update={n: refitted(getattr(network, n), getattr(prior, n).si * factors[n]) for n in networks.NETWORK}
     )
     return known.model_copy(update={"network": constants, "sources": known.sources | sources()})
 
 
-def times(quantity: Any, factor: float) -> Any:
-    """Return a fitted quantity, changed by a factor."""
-    return quantity.model_copy(update={"value": rounded(quantity.value * factor), "source": FIT})
+def refitted(known: Any, si: float) -> Any:
+    """Return a quantity with a fitted value in its own unit, given in the base unit; its note stays."""
+    return known.model_copy(update={"value": rounded(si * known.value / known.si), "source": FIT})
 
 
 def measured_chip(
@@ -375,8 +396,9 @@ def measured_chip(
         found = networks.fit_chip([t for t in own if t is not left], machines)
         parts.append(residuals(left, networks.corrected(machines[left.sweep.id], found.values)))
     values = networks.fit_chip(own, machines).values
-    spread = Residuals.joined(parts)
-    print(f"  {hardware:26}{figures(1 / spread.ratio - 1)}  { ({k: rounded(v) for k, v in values.items()}) }", flush=True)
+    errors = 1 / Residuals.joined(parts).ratio - 1
+    print(f"  {hardware:26}{figures(errors)}  { ({k: rounded(v) for k, v in values.items()}) }", flush=True)
+    spread = predictive(parts)
     numbers = Correction.model_validate({name: share(value) for name, value in values.items()})
     known = earlier.get(hardware) or chip_calibration(catalog, hardware)
     basis = "sweeps of this chip that the fit of its two numbers did not see"
@@ -410,15 +432,19 @@ def calibrate_runtimes(catalog: Catalog, sweeps: Sequence[Sweep]) -> Calibration
         each = [t for t in networks.targets([s for s in sweeps if s.runtime == name], base) if catalog_kind(base, t) == "gpu"]
         machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype, name) for t in each}
         values = fit_runtime(each, machines, name)
-        spread = Residuals.joined(runtime_residuals(t, with_host(machines[t.sweep.id], values)) for t in each)
-        print(f"  {name:12}{figures(1 / spread.ratio - 1)}  { ({k: rounded(v) for k, v in values.items()}) }", flush=True)
+        hosts: dict[tuple[str, str], list[Residuals]] = defaultdict(list)
+        for one in each:
+            found = runtime_residuals(one, with_host(machines[one.sweep.id], values))
+            hosts[one.sweep.hardware, one.sweep.software].append(found)
+        parts = [Residuals.joined(found) for found in hosts.values()]
+        errors = 1 / Residuals.joined(parts).ratio - 1
+        print(f"  {name:12}{figures(errors)}  { ({k: rounded(v) for k, v in values.items()}) }", flush=True)
         profile = known.runtimes[name]
-        update: dict[str, Any] = {"device_share": profile.device_share and times(profile.device_share, 1.0).model_copy(
-            update={"value": rounded(values["device_share"])})}  # fmt: skip
+        update = {"device_share": refitted(profile.device_share, values["device_share"])}
         if profile.host is not None:
-            update["host"] = times(profile.host, 1.0).model_copy(update={"value": rounded(values["host"] * 1e6)})
+            update["host"] = refitted(profile.host, values["host"])
         basis = profile.interval.basis if profile.interval else name
-        profiles[name] = profile.model_copy(update=update | {"interval": interval(spread, "family prior", basis)})
+        profiles[name] = profile.model_copy(update=update | {"interval": interval(predictive(parts), "family prior", basis)})
     return known.model_copy(update={"runtimes": profiles, "sources": known.sources | sources()})
 
 

@@ -182,8 +182,12 @@ const forms = {
     const x0 = 1/cache;
     return activations*Math.max(0, Math.min(1, 2*x0*(activations + weights) - 7/5)) + weights*Math.max(0, Math.min(1, 2*x0*(activations + rotations*weights) - 7/5));
   },
-  // Bytes of a kernel in a network from main memory: activations, and its part of the weights, beyond the cache. [B]
+  // Bytes of a kernel in a network from main memory: activations, which spill from the size of the cache on and all from twice of it, and its part of the weights beyond the cache. [B]
   network_traffic({ activations, all_weights, cache, weights }) {
+    return activations*Math.max(0, Math.min(1, activations/cache - 1)) + weights*Math.max(0, all_weights - cache)/all_weights;
+  },
+  // The same where the cache is what a probe saw stay near, however long the activations. [B]
+  probed_traffic({ activations, all_weights, cache, weights }) {
     const x0 = -cache;
     return Math.max(0, activations + x0) + weights*Math.max(0, all_weights + x0)/all_weights;
   },
@@ -200,9 +204,13 @@ const forms = {
   flop_energy_j({ flop_j_reference, kind_factor, node, node_exponent, node_reference }) {
     return flop_j_reference*kind_factor*Math.pow(node/node_reference, node_exponent);
   },
-  // Energy of arithmetic and of traffic to main memory, net of idle. [J]
-  dynamic_energy_j({ byte_j, flop_j, traffic, work }) {
-    return byte_j*traffic + flop_j*work;
+  // Energy of one byte that a kernel reads or writes, on the chip, scaled from the reference process. [J/B]
+  cache_byte_energy_j({ cache_byte_j_reference, node, node_exponent, node_reference }) {
+    return cache_byte_j_reference*Math.pow(node/node_reference, node_exponent);
+  },
+  // Energy of arithmetic, of traffic to main memory and of all bytes on the chip, net of idle. [J]
+  dynamic_energy_j({ activations, byte_j, cache_byte_j, flop_j, traffic, weights, work }) {
+    return byte_j*traffic + cache_byte_j*(activations + weights) + flop_j*work;
   },
   // The shortest time in which the chip can spend that energy within its power limit. [s]
   power_limit_s({ dynamic_j, idle_w, tdp_w }) {

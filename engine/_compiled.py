@@ -225,7 +225,12 @@ def kernel_traffic(*, activations: Any, cache: Any, rotations: Any, weights: Any
 
 
 def network_traffic(*, activations: Any, all_weights: Any, cache: Any, weights: Any) -> Any:
-    """Bytes of a kernel in a network from main memory: activations, and its part of the weights, beyond the cache. [B]"""
+    """Bytes of a kernel in a network from main memory: activations, which spill from the size of the cache on and all from twice of it, and its part of the weights beyond the cache. [B]"""
+    return activations*np.maximum(0.0, np.minimum(1.0, activations/cache - 1.0)) + weights*np.maximum(0.0, all_weights - cache)/all_weights
+
+
+def probed_traffic(*, activations: Any, all_weights: Any, cache: Any, weights: Any) -> Any:
+    """The same where the cache is what a probe saw stay near, however long the activations. [B]"""
     x0 = -cache
     return np.maximum(0.0, activations + x0) + weights*np.maximum(0.0, all_weights + x0)/all_weights
 
@@ -246,9 +251,14 @@ def flop_energy_j(*, flop_j_reference: Any, kind_factor: Any, node: Any, node_ex
     return flop_j_reference*kind_factor*(node/node_reference)**node_exponent
 
 
-def dynamic_energy_j(*, byte_j: Any, flop_j: Any, traffic: Any, work: Any) -> Any:
-    """Energy of arithmetic and of traffic to main memory, net of idle. [J]"""
-    return byte_j*traffic + flop_j*work
+def cache_byte_energy_j(*, cache_byte_j_reference: Any, node: Any, node_exponent: Any, node_reference: Any) -> Any:
+    """Energy of one byte that a kernel reads or writes, on the chip, scaled from the reference process. [J/B]"""
+    return cache_byte_j_reference*(node/node_reference)**node_exponent
+
+
+def dynamic_energy_j(*, activations: Any, byte_j: Any, cache_byte_j: Any, flop_j: Any, traffic: Any, weights: Any, work: Any) -> Any:
+    """Energy of arithmetic, of traffic to main memory and of all bytes on the chip, net of idle. [J]"""
+    return byte_j*traffic + cache_byte_j*(activations + weights) + flop_j*work
 
 
 def power_limit_s(*, dynamic_j: Any, idle_w: Any, tdp_w: Any) -> Any:

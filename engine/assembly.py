@@ -14,6 +14,7 @@ from .calibration import (
     ELEMENT_CLASSES,
     WORK_CLASSES,
     Constants,
+    Energy,
     Interval,
     KernelConstants,
     Product,
@@ -42,7 +43,7 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         array_columns=si_of(chip.matrix_array and chip.matrix_array.columns),
         capacity=si_of(chip.memory.capacity), workspace=constants.workspace.si,
         flop_j=_flop_energy(chip, constants, dtype), conv_factor=constants.energy.conv_factor.si,
-        byte_j=constants.energy.byte.si,
+        byte_j=constants.energy.byte.si, cache_byte_j=_cache_byte_energy(chip, constants),
         floor_w=si_of(chip.energy_floors and chip.energy_floors.power),
         floor_flop_j=si_of(chip.energy_floors and chip.energy_floors.flop),
         floor_byte_j=si_of(chip.energy_floors and chip.energy_floors.byte),
@@ -191,8 +192,20 @@ def _flop_energy(chip: Accelerator, constants: Resolved, dtype: str) -> float:
     return _at(
         forms.flop_energy_j,
         flop_j_reference=energy.flop.si,
-        node=si_of(chip.process_node, energy.assumed_node.si),
-        node_reference=energy.reference_node.si,
-        node_exponent=energy.node_exponent.si,
+        **_process(chip, energy),
         kind_factor=si_of(energy.dtype_factor.get(dtype)),  # type: ignore[call-overload]
     )
+
+
+def _cache_byte_energy(chip: Accelerator, constants: Resolved) -> float:
+    energy = constants.energy
+    return _at(forms.cache_byte_energy_j, cache_byte_j_reference=si_of(energy.cache_byte, 0.0), **_process(chip, energy))
+
+
+def _process(chip: Accelerator, energy: Energy) -> dict[str, float]:
+    """Return what scales energy from the reference process to that of a chip."""
+    return {
+        "node": si_of(chip.process_node, energy.assumed_node.si),
+        "node_reference": energy.reference_node.si,
+        "node_exponent": energy.node_exponent.si,
+    }

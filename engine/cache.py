@@ -30,6 +30,9 @@ def _spilled(held: sp.Expr) -> sp.Expr:
     return maximum(0, minimum(1, _STEEPNESS * (held / cache - _ONSET)))
 
 
+_weights_beyond = weights * maximum(0, all_weights - cache) / all_weights
+"""A kernel's part of the weights of its network that no cache holds."""
+
 FORMS: Final = (
     ClosedForm(
         name="kernel_traffic",
@@ -38,10 +41,14 @@ FORMS: Final = (
         doc="Bytes from main memory of one kernel that runs again and again, its weights alternating between several sets.",
     ),
     ClosedForm(
-        name="network_traffic",
-        expression=maximum(0, activations - cache) + weights * maximum(0, all_weights - cache) / all_weights,
+        name="network_traffic", expression=activations * maximum(0, minimum(1, activations / cache - 1)) + _weights_beyond,
         unit="B", source=_OURS,
-        doc="Bytes of a kernel in a network from main memory: activations, and its part of the weights, beyond the cache.",
+        doc="Bytes of a kernel in a network from main memory: activations, which spill from the size of the cache on and all "
+        "from twice of it, and its part of the weights beyond the cache.",
+    ),
+    ClosedForm(
+        name="probed_traffic", expression=maximum(0, activations - cache) + _weights_beyond, unit="B", source=_OURS,
+        doc="The same where the cache is what a probe saw stay near, however long the activations.",
     ),
     ClosedForm(
         name="fetch_s", expression=traffic / (bandwidth_share * bandwidth), unit="s", source=_OURS,

@@ -259,10 +259,24 @@ class Energy(Model):
     dtype_factor: dict[Dtype, Share]
     conv_factor: Share
     byte: ByteEnergy
+    cache_byte: ByteEnergy | None = None
+    """on the chip, of a byte that a kernel reads or writes, on the reference process; nothing unless given"""
     idle_share: Share
     tdp_per_peak: PowerPerRate
     tdp_per_unit: Power | None = None
     """of a chip that has no peak in 16 bits or less either"""
+
+
+class Prior(Model):
+    """What is taken of a family's constants before networks are measured: where their fit begins, whatever it wrote before."""
+
+    launch: Time
+    attention: Fraction
+    softmax_work: ScoreWork
+    cache_ratio: Fraction
+    flop: FlopEnergy | None = None
+    int8: Share | None = None
+    conv_factor: Share | None = None
 
 
 class Interval(Model):
@@ -308,6 +322,7 @@ class Calibration(Model):
     correction: Correction | None = None
     runtimes: dict[Key, Runtime] = {}
     energy: Energy | None = None
+    prior: Prior | None = None
     interval: Interval | None = None
     workspace: Size | None = None
     notes: Annotated[tuple[Text, ...], Tuple] = ()

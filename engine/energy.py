@@ -10,8 +10,11 @@ from typing import Final
 
 from .closed_form import ClosedForm, maximum
 from .symbols import (
+    activations,
     bandwidth,
     byte_j,
+    cache_byte_j,
+    cache_byte_j_reference,
     device_s,
     dynamic_j,
     floor_w,
@@ -35,6 +38,7 @@ from .symbols import (
     tdp_w,
     traffic,
     traffic_min,
+    weights,
     work,
     work_min,
 )
@@ -50,8 +54,13 @@ FORMS: Final = (
         unit="J/FLOP", source=_OURS, doc="Energy of one FLOP, scaled from the reference process.",
     ),
     ClosedForm(
-        name="dynamic_energy_j", expression=work * flop_j + traffic * byte_j, unit="J", source=_CHOI,
-        doc="Energy of arithmetic and of traffic to main memory, net of idle.",
+        name="cache_byte_energy_j", expression=cache_byte_j_reference * (node / node_reference) ** node_exponent, unit="J/B",
+        source=_OURS, doc="Energy of one byte that a kernel reads or writes, on the chip, scaled from the reference process.",
+    ),
+    ClosedForm(
+        name="dynamic_energy_j",
+        expression=work * flop_j + traffic * byte_j + (activations + weights) * cache_byte_j, unit="J", source=_CHOI,
+        doc="Energy of arithmetic, of traffic to main memory and of all bytes on the chip, net of idle.",
     ),
     ClosedForm(
         name="power_limit_s", expression=dynamic_j / (tdp_w - idle_w), unit="s", source=_OURS, domain=(tdp_w > idle_w,),

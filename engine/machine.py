@@ -62,6 +62,7 @@ class Machine:
     flop_j: float
     conv_factor: float
     byte_j: float
+    cache_byte_j: float
     floor_w: float
     floor_flop_j: float
     floor_byte_j: float

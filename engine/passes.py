@@ -174,7 +174,8 @@ def parts_of(kind: str, chosen: npt.NDArray[np.intp], on: Pass, b: Array, *, lad
     all_weights = kernels.all_weights * m.element_bytes
     rated = on.form.form == "rated"
     overlap_loss = np.where(k.passes > 0, 1.0, m.overlap_loss) if rated else m.overlap_loss
-    traffic = forms.network_traffic(activations=activations, weights=weights, all_weights=all_weights, cache=m.cache)
+    spilled = forms.probed_traffic if rated else forms.network_traffic
+    traffic = spilled(activations=activations, weights=weights, all_weights=all_weights, cache=m.cache)
     memory_s = _memory_s(k, on, activations=activations, weights=weights, traffic=traffic)
     work = k.work_done * b
     compute = (_rated if rated else _COMPUTE[kind])(_Some(k=k, read=read, b=b, work=work, chosen=chosen), on, ladder)
@@ -183,7 +184,13 @@ def parts_of(kind: str, chosen: npt.NDArray[np.intp], on: Pass, b: Array, *, lad
         "memory_s": memory_s,
         "seconds": forms.kernel_s(launch=m.launch, compute_s=compute["full"], memory_s=memory_s, overlap_loss=overlap_loss),
         "energy_j": forms.dynamic_energy_j(
-            work=work, flop_j=m.flop_j * np.where(k.conv > 0, m.conv_factor, 1.0), traffic=traffic, byte_j=m.byte_j
+            work=work,
+            flop_j=m.flop_j * np.where(k.conv > 0, m.conv_factor, 1.0),
+            traffic=traffic,
+            byte_j=m.byte_j,
+            activations=activations,
+            weights=weights,
+            cache_byte_j=m.cache_byte_j,
         ),
     }
 

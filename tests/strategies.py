@@ -154,6 +154,7 @@ def machines(draw: st.DrawFn, forms: Sequence[str] = FORMS) -> Machine:
         overlap_loss=draw(st.floats(0.0, 1.0)), derating=draw(st.floats(0.0, 0.5)),
         power_exponent=draw(st.sampled_from([1.0, 2.0, 6.0])), floor_w=draw(st.floats(0.0, 5.0)),
         floor_flop_j=draw(decades(-14, -12)), floor_byte_j=draw(decades(-12, -11)),
+        cache_byte_j=draw(st.sampled_from([0.0, 4e-11])),
     )  # fmt: skip
 
 

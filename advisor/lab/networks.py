@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from engine.calibration import Calibration
 from engine.catalog import Catalog, Shelf
 from engine.compiled import Estimate, estimate
 from engine.machine import Machine
@@ -16,8 +17,10 @@ from engine.network import Network
 from .fit import Fit, Prior, fit
 from .points import Array, Sweep
 
-FACTORS: Final = ("launch", "attention", "softmax_work", "flop_j", "int8", "conv_factor")
-"""Constants of whole networks that a fit moves, each by a factor on what the family has; `int8` is on top of `flop_j`."""
+FACTORS: Final = ("launch", "attention", "softmax_work", "cache_ratio", "flop_j", "int8", "conv_factor")
+"""Constants of whole networks that a fit moves, each by a factor on the family's prior; `int8` is on top of `flop_j`."""
+NETWORK: Final = ("launch", "attention", "softmax_work", "cache_ratio")
+"""Those of them that stand among a calibration's constants of networks."""
 SPREAD: Final = 0.3
 """Standard deviation of the logarithm of such a factor."""
 BEST_BATCHES: Final = tuple(float(2**power) for power in range(3, 11))
@@ -51,6 +54,29 @@ def unmeasured(catalog: Catalog) -> Catalog:
     return replace(catalog, calibrations=Shelf(kind=catalog.calibrations.kind, entries=entries))
 
 
+def begun(catalog: Catalog) -> Catalog:
+    """Return the catalogue without what was fitted to networks: no chip's own constants, and families at their priors."""
+    bare = unmeasured(catalog)
+    entries = {name: replace(entry, model=at_prior(entry.model)) for name, entry in bare.calibrations.entries.items()}
+    return replace(bare, calibrations=Shelf(kind=bare.calibrations.kind, entries=entries))
+
+
+def at_prior(known: Calibration) -> Calibration:
+    """Return a family's calibration with its constants where a fit begins; one without a prior as it is."""
+    prior = known.prior
+    if prior is None:
+        return known
+    network = known.network and known.network.model_copy(update={name: getattr(prior, name) for name in NETWORK})
+    energy = known.energy and known.energy.model_copy(
+        update={
+            "flop": prior.flop or known.energy.flop,
+            "conv_factor": prior.conv_factor or known.energy.conv_factor,
+            "dtype_factor": known.energy.dtype_factor | ({"int8": prior.int8} if prior.int8 else {}),
+        }
+    )
+    return known.model_copy(update={"network": network, "energy": energy})
+
+
 def points(target: Target, machine: Machine) -> Estimate:
     """Return the estimate of every batch of a sweep, or of the batches among which the best is sought."""
     batches = np.array(BEST_BATCHES) if target.best else target.sweep.batches
@@ -73,6 +99,7 @@ def adjusted(machine: Machine, factors: Mapping[str, float]) -> Machine:
         launch=machine.launch * factors.get("launch", 1.0),
         attention=machine.attention * factors.get("attention", 1.0),
         softmax_work=machine.softmax_work * factors.get("softmax_work", 1.0),
+        cache_ratio=machine.cache_ratio * factors.get("cache_ratio", 1.0),
         flop_j=machine.flop_j * flop,
         conv_factor=machine.conv_factor * factors.get("conv_factor", 1.0),
     )

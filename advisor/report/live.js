@@ -60,8 +60,9 @@ function compute(kernel, size, m, batch) {
 function kernelOn(kernel, m, batch, allWeights) {
   const size = sizeOf(kernel, m, batch);
   const activations = (kernel.inputs + kernel.outputs) * batch * m.element_bytes;
-  const traffic = forms.network_traffic({ activations, weights: size.weights, all_weights: allWeights, cache: m.cache });
   const rated = m.form === "rated";
+  const spilled = rated ? forms.probed_traffic : forms.network_traffic;
+  const traffic = spilled({ activations, weights: size.weights, all_weights: allWeights, cache: m.cache });
   const memory_s = rated
     ? forms.fetch_s({ traffic, bandwidth: m.bandwidth, bandwidth_share: kernel.passes ? m.bandwidth_share : m.product_share })
     : forms.traffic_s({ ...m, activations, weights: size.weights, traffic });
@@ -71,7 +72,8 @@ function kernelOn(kernel, m, batch, allWeights) {
     ...times, traffic, memory_s,
     seconds: forms.kernel_s({ launch: m.launch, compute_s: times.full, memory_s, overlap_loss }),
     energy_j: forms.dynamic_energy_j({
-      work: kernel.work_done * batch, flop_j: m.flop_j * (kernel.kind === "conv" ? m.conv_factor : 1), traffic, byte_j: m.byte_j,
+      ...m, work: kernel.work_done * batch, flop_j: m.flop_j * (kernel.kind === "conv" ? m.conv_factor : 1), traffic,
+      activations, weights: size.weights,
     }),
   };
 }

@@ -18,7 +18,7 @@ from advisor.cli import main
 from advisor.lab import evidence
 from advisor.lab.calibrate import Fitted, NetworkPart, Part, calibrate, interval
 from advisor.lab.fitted import specification
-from advisor.lab.networks import corrected, unmeasured
+from advisor.lab.networks import NETWORK, begun, corrected, unmeasured
 from advisor.report.spec import spec_text
 from advisor.validation import validate_file
 from engine import predict
@@ -252,6 +252,23 @@ def test_one_sustained_product_moves_its_estimate_and_no_network(with_kernels: P
     assert residual.p90.si >= family.residual.p90.si > 1.1  # one point that was fitted says nothing of others
     assert all(constant.spread <= constant.prior for constant in found.posterior.constants)
     assert (spec.correction, spec.interval) == (None, None)
+
+
+# Families: where their fit begins.
+
+
+def test_the_fit_of_a_family_begins_at_its_prior_whatever_ships() -> None:
+    shipped = load()
+    prior = shipped.calibrations["gpu-hbm"].prior
+    assert prior is not None
+    assert prior.flop is not None
+    begin = begun(shipped).constants["nvidia-a30"]
+    assert begin.correction is None
+    network, energy = begin.network, begin.energy
+    assert [getattr(network, name) for name in NETWORK] == [getattr(prior, name) for name in NETWORK]
+    assert (energy.flop, energy.dtype_factor["int8"], energy.conv_factor) == (prior.flop, prior.int8, prior.conv_factor)
+    assert network.sustained == shipped.calibrations["gpu-hbm"].network.sustained  # type: ignore[union-attr]
+    assert begun(shipped).constants["google-tpu-v4"] == shipped.constants["google-tpu-v4"]
 
 
 # The command.

@@ -252,7 +252,7 @@ def test_a_formula_of_one_line_is_told_with_units() -> None:
     )  # fmt: skip
     limited = steps["time of the network"]
     assert limited.text == "(power_s**sharpness + sequence_s**sharpness)**(1 / sharpness)"
-    assert re.fullmatch(r"\(\([\d.]+ us\)\*\*6 \+ \([\d.]+ ms\)\*\*6\)\*\*\(1 / 6\)", limited.substituted)
+    assert re.fullmatch(r"\(\([\d.]+ [um]s\)\*\*6 \+ \([\d.]+ ms\)\*\*6\)\*\*\(1 / 6\)", limited.substituted)
 
 
 def test_a_long_formula_is_told_in_parts_that_lead_to_its_value() -> None:

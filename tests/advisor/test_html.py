@@ -90,7 +90,7 @@ def test_every_part_of_an_answer_is_on_its_page(page: str, advice: Advice) -> No
 def test_every_stop_of_the_slider_is_what_advise_says(page: str, advice: Advice) -> None:
     stops = data(page)["live"]["stops"]
     assert [stop["limit_s"] for stop in stops] == sorted({stop["limit_s"] for stop in stops})
-    assert len({stop["answer"] for stop in stops}) > 2
+    assert len({stop["answer"] for stop in stops}) > 1
     assert stops[data(page)["live"]["start"]]["limit_s"] == 0.010
     for stop in stops[:: len(stops) - 1]:
         found = advise(replace(advice.request, latency_s=stop["limit_s"]), catalog(), BOOK)
@@ -191,7 +191,7 @@ def element(dom: str, name: str) -> str:
 
 
 def test_a_browser_moves_the_limit_and_sees_what_advise_says(page: str, advice: Advice, tmp_path: Path) -> None:
-    stop = 1
+    stop = 0
     dom, console = browsed(page, DRIVE % stop, tmp_path)
     assert console == []
     assert 'data-driven="yes"' in dom

@@ -36,6 +36,7 @@ _DECADES = {
     "memory_s": (-9, 0), "sequence_s": (-7, 0), "power_s": (-7, 0), "sharpness": (0, 0.9), "latency": (-7, 0),
     "dynamic_j": (-9, 3), "tdp_w": (0, 3.5), "idle_w": (-2, 2.5), "floor_w": (-2, 2.5), "flop_j": (-14, -10),
     "flop_j_reference": (-14, -10), "byte_j": (-13, -9), "node": (-8.7, -7), "node_reference": (-8.7, -7),
+    "cache_byte_j": (-13, -9), "cache_byte_j_reference": (-13, -9),
     "node_exponent": (-0.5, 0.5), "kind_factor": (-1, 1),
     "sustained": (-1, 0), "bandwidth_share": (-1, 0), "cache_ratio": (0, 1), "overlap_loss": (-2, 0), "derating": (-2, 0),
     "reference_peak": (9, 16), "vector_peak": (9, 14), "weight_bytes": (-0.3, 1), "result_bytes": (-0.3, 1),
@@ -170,6 +171,22 @@ def test_forms_by_hand() -> None:
     assert FORMS["latency_lower_bound_s"].at(bound | {"on_chip": 99.0}) == 5
     assert FORMS["power_limit_s"].at({"dynamic_j": 6.0, "idle_w": 10.0, "tdp_w": 13.0}) == 2
     assert FORMS["energy_j"].at({"dynamic_j": 6.0, "idle_w": 10.0, "latency": 2.0}) == 26
+    joules = {"work": 8.0, "flop_j": 2.0, "traffic": 3.0, "byte_j": 5.0, "activations": 4.0, "weights": 6.0}
+    assert FORMS["dynamic_energy_j"].at(joules | {"cache_byte_j": 7.0}) == 8 * 2 + 3 * 5 + (4 + 6) * 7
+    process = {"node": 8e-9, "node_reference": 4e-9, "node_exponent": 2.0}
+    assert FORMS["cache_byte_energy_j"].at(process | {"cache_byte_j_reference": 50e-12}) == pytest.approx(200e-12)
+
+
+SPILLED = [(50.0, 0.0, 0.0), (100.0, 0.0, 0.0), (150.0, 75.0, 50.0), (200.0, 200.0, 100.0), (300.0, 300.0, 200.0)]
+"""Activations of a kernel beside a cache of 100 B, what of them comes from memory, and what would beside a probed one."""
+
+
+@pytest.mark.parametrize(("activations", "streamed", "probed"), SPILLED)
+def test_what_spills_by_hand(activations: float, streamed: float, probed: float) -> None:
+    point = {"activations": activations, "weights": 30.0, "all_weights": 400.0, "cache": 100.0}
+    of_weights = 30 * 300 / 400  # a quarter of all weights fits
+    assert FORMS["network_traffic"].at(point) == pytest.approx(streamed + of_weights)
+    assert FORMS["probed_traffic"].at(point) == pytest.approx(probed + of_weights)
 
 
 def test_a_tiled_product_by_hand() -> None:

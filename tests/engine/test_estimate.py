@@ -137,11 +137,13 @@ def test_energy_by_hand() -> None:
     batch, side, cin, cout = 4, 14, 32, 64
     conv = {"op": "conv2d", "out_channels": cout, "kernel": 1, "bias": False}
     work = batch * 2 * side * side * cin * cout
-    assert dynamic_j(conv, [cin, side, side], machine, batch) == pytest.approx(work * machine.flop_j * machine.conv_factor)
+    moved = 2 * (batch * side * side * (cin + cout) + cin * cout)  # what it reads and writes, all of which stays in the cache
+    expected = work * machine.flop_j * machine.conv_factor + moved * machine.cache_byte_j
+    assert dynamic_j(conv, [cin, side, side], machine, batch) == pytest.approx(expected)
     k, n = 8192, 8192  # 134 MB of weights, of which the cache holds 50 MB
-    traffic = 2 * k * n - 50e6
     product = {"op": "linear", "out_features": n, "bias": False}
-    expected = batch * 2 * k * n * machine.flop_j + traffic * machine.byte_j
+    expected = batch * 2 * k * n * machine.flop_j
+    expected += (2 * k * n - 50e6) * machine.byte_j + 2 * (k * n + batch * (k + n)) * machine.cache_byte_j
     assert dynamic_j(product, [1, k], machine, batch) == pytest.approx(expected)
 
 
