@@ -118,8 +118,9 @@ def plain_roof(machine: kernels.KernelMachine, measured: kernels.Kernels) -> Arr
     bare = replace(
         machine, tile_set=unpadded, contraction_step=1.0,
         launch=0.0, host=0.0, cache=1.0, bandwidth_share=1.0, cache_ratio=1.0, sustained=1.0, wave_fill=0.0,
-        wave_sharing=1.0, tile_drain=0.0, split_cost=0.0, overlap_loss=0.0, derating=0.0, feed=np.inf, quantize_share=np.inf,
-        softmax_work=0.0, tile_efficiency=1.0, kv_factor=1.0, walk=0.0, winograd=0.0, units=1e-9, launch_growth=0.0,
+        wave_sharing=1.0, tile_drain=0.0, split_cost=0.0, overlap_loss=0.0, energy_share=0.0, feed=np.inf,
+        quantize_share=np.inf, softmax_work=0.0, tile_efficiency=1.0, kv_factor=1.0, walk=0.0, winograd=0.0, units=1e-9,
+        launch_growth=0.0,
         tile_fill=0.0, tile_edge=0.0, misalignment=0.0, head_loss=0.0,
     )  # fmt: skip
     return kernels.estimate(bare, measured)

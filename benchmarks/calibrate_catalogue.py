@@ -1,9 +1,11 @@
 """Fits the constants that ship: `python benchmarks/calibrate_catalogue.py [--data DIR] [--only PART] [--write]`.
 
-Kernels: for every chip, operator (or the one of --operator) and format that the measurements have, on three quarters of the
-shapes; the residuals beside them are of the other quarter. A family's constants are fitted to all its chips together; their
-residuals are those of chips left out, one by one. Networks: one fit for all GPUs in TensorRT, then two numbers for each
-measured chip; intervals come from the residuals of chips, or sweeps, left out. Nothing is written without --write.
+Networks: one fit for all GPUs in TensorRT, then two numbers for each measured chip; intervals come from the residuals of chips,
+or sweeps, left out. Runtimes: what frameworks share. Kernels, which stand on the energy of networks: for every chip, operator
+(or the one of --operator) and format that the measurements have, on three quarters of the shapes; the residuals beside them
+are of the other quarter. A family's constants are fitted to all its chips together; their residuals are those of chips left
+out, one by one. All fits begin at priors that no fit writes, so that the same data give the same files. Nothing is written
+without --write.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from advisor.lab.points import Array, Kernels, Sweep
 from advisor.report.spec import spec_text
 from engine import load
 from engine.calibration import Calibration, Correction, Interval, KernelConstants, Residual
-from engine.catalog import Catalog
+from engine.catalog import Catalog, Entry
 from engine.machine import Machine
 from engine.quantity import Source
 from engine.single import KernelMachine, kernel_machine
@@ -58,6 +60,8 @@ SIBLINGS: Final = {
     "nvidia-v100-sxm2-16": ("nvidia-v100-sxm2-32", "nvidia-v100-pcie-32"),
 }
 """Measured chip -> variants of it that take its two numbers."""
+UNMEASURED: Final = "gpu-kernels"
+"""Calibration of kernels that nobody measured: round numbers, at which every fit of kernels begins."""
 FAMILIES: Final = {"gpu-hbm": "HBM", "gpu-gddr": "GDDR"}
 """Calibration of a family -> what the memory of its chips is called."""
 
@@ -74,17 +78,24 @@ def main() -> None:
     published = tables.read(arguments.data, catalog)
     changed: dict[str, Calibration] = {}
     only = "kernels" if arguments.operator else arguments.only
+    if only in (None, "networks"):
+        changed |= calibrate_networks(catalog, published.sweeps, arguments.data)
+    if only in (None, "runtimes"):
+        changed |= calibrate_runtimes(with_calibrations(catalog, changed), published.sweeps)
     if only in (None, "kernels"):
         groups = kernels.grouped(published.kernels)
         wanted = {key: m for key, m in groups.items() if arguments.operator in (None, key.operator)}
-        changed |= calibrate_kernels(catalog, wanted)
-    if only in (None, "networks"):
-        changed |= calibrate_networks(catalog, published.sweeps, arguments.data, changed)
-    if only in (None, "runtimes"):
-        changed["runtimes"] = calibrate_runtimes(catalog, published.sweeps)
+        changed |= calibrate_kernels(with_calibrations(catalog, changed), wanted)
     for name, calibration in changed.items() if arguments.write else ():
         (SPECS / f"{name}.json").write_text(spec_text(calibration), encoding="utf-8")
         print(f"wrote specs/calibrations/{name}.json")
+
+
+def with_calibrations(catalog: Catalog, changed: Mapping[str, Calibration]) -> Catalog:
+    """Return the catalogue with other calibrations, for the fits that stand on them: kernels have the energy of networks."""
+    shelf = catalog.calibrations
+    entries = {name: Entry(model=model, file=str(SPECS / f"{name}.json"), ours=True) for name, model in changed.items()}
+    return replace(catalog, calibrations=replace(shelf, entries=shelf.entries | entries))
 
 
 def chip_family(hardware: str) -> str:
@@ -155,10 +166,12 @@ def fitted(catalog: Catalog, key: Key, measured: Kernels) -> Outcome:
 
 
 def prototype(catalog: Catalog, key: Key) -> KernelConstants:
-    """Return where a fit begins: the family's constants of the operator."""
+    """Return where a fit begins: the constants of kernels that nobody measured, in whatever else the family has of its own."""
     found = catalog.constants[key.hardware].kernel(key.operator, key.format)
     if found is None:
         raise LookupError(f"no constants to begin with for {key.operator} on {key.hardware}")
+    kind = (key.operator, key.format)
+    begin = next((k for k in catalog.calibrations[UNMEASURED].kernels if (k.operator, k.format) == kind), found)
     turns = next((n for name, n in ROTATIONS.items() if key.software.startswith(name)), 1)
     return found.model_copy(
         update={
@@ -167,6 +180,7 @@ def prototype(catalog: Catalog, key: Key) -> KernelConstants:
             "rotations": turns if key.operator == "gemm" else 1,
             "residual": None,
         }
+        | {name: getattr(begin, name) for name in kernels.CONSTANTS[key.operator]}
     )
 
 
@@ -242,9 +256,7 @@ def judged_sweep(sweep: Sweep) -> bool:
     return sweep.runtime == "graph" and sweep.source in (TUNED, AITEMPLATE)
 
 
-def calibrate_networks(
-    catalog: Catalog, sweeps: Sequence[Sweep], data: Path, earlier: Mapping[str, Calibration]
-) -> dict[str, Calibration]:
+def calibrate_networks(catalog: Catalog, sweeps: Sequence[Sweep], data: Path) -> dict[str, Calibration]:
     """Return the family's calibrations with what all chips share, and those of measured chips with two numbers each."""
     base = networks.begun(catalog)
     tuned = networks.targets([s for s in sweeps if s.source == TUNED and s.runtime == "graph"], base)
@@ -254,12 +266,12 @@ def calibrate_networks(
     whole = networks.fit_family([*tuned, *checks], machines, WEIGHTS)
     print("  factors on the family's priors:", {k: rounded(v) for k, v in whole.values.items()})
     left = leave_chips_out([*tuned, *checks], judged, machines)
-    changed = {name: with_family(catalog, earlier, name, whole.values, left) for name in FAMILIES}
+    changed = {name: with_family(catalog.calibrations[name], whole.values, left) for name in FAMILIES}
     changed["gpu-volta"] = with_network(catalog.calibrations["gpu-volta"], whole.values)
     adjusted = {name: networks.adjusted(machine, whole.values) for name, machine in machines.items()}
     for hardware in sorted({t.sweep.hardware for t in tuned}):
         own = [t for t in judged if t.sweep.hardware == hardware]
-        changed |= measured_chip(catalog, earlier, hardware, own, adjusted)
+        changed |= measured_chip(catalog, hardware, own, adjusted)
     return changed
 
 
@@ -350,14 +362,12 @@ def blend(found: Residuals, quantile: float) -> tuple[float, float]:
     return float(best[0]), float(np.clip(best[1], best[0] / APART, best[0] * APART))
 
 
-def with_family(
-    catalog: Catalog, earlier: Mapping[str, Calibration], name: str, factors: Mapping[str, float], left: Residuals
-) -> Calibration:
+def with_family(family: Calibration, factors: Mapping[str, float], left: Residuals) -> Calibration:
     """Return a family's calibration with the fitted factors taken in, and the interval of chips left out."""
-    known = with_network(earlier.get(name, catalog.calibrations[name]), factors)
+    known = with_network(family, factors)
     energy, prior = known.energy, known.prior
     if energy is None or prior is None or prior.flop is None or prior.int8 is None or prior.conv_factor is None:
-        raise LookupError(f"{name} has no energy model, or no prior of it")
+        raise LookupError(f"{known.id} has no energy model, or no prior of it")
     int8 = energy.dtype_factor["int8"]
     joules = energy.model_copy(
         update={"flop": refitted(energy.flop, prior.flop.si * factors["flop_j"]),
@@ -388,7 +398,7 @@ def refitted(known: Any, si: float) -> Any:
 
 
 def measured_chip(
-    catalog: Catalog, earlier: Mapping[str, Calibration], hardware: str, own: Sequence[Target], machines: Mapping[str, Machine]
+    catalog: Catalog, hardware: str, own: Sequence[Target], machines: Mapping[str, Machine]
 ) -> dict[str, Calibration]:
     """Return the calibration of a measured chip, and one for its variants: two numbers, residuals of sweeps left out."""
     parts = []
@@ -400,7 +410,7 @@ def measured_chip(
     print(f"  {hardware:26}{figures(errors)}  { ({k: rounded(v) for k, v in values.items()}) }", flush=True)
     spread = predictive(parts)
     numbers = Correction.model_validate({name: share(value) for name, value in values.items()})
-    known = earlier.get(hardware) or chip_calibration(catalog, hardware)
+    known = chip_calibration(catalog, hardware)
     basis = "sweeps of this chip that the fit of its two numbers did not see"
     changed = {hardware: known.model_copy(update={"correction": numbers, "interval": interval(spread, "chip measured", basis)})}
     if hardware in SIBLINGS:
@@ -423,8 +433,8 @@ def sibling(catalog: Catalog, hardware: str, numbers: Correction, spread: Residu
 # Runtimes that do not tune every kernel.
 
 
-def calibrate_runtimes(catalog: Catalog, sweeps: Sequence[Sweep]) -> Calibration:
-    """Return what frameworks share: how far they stay behind, the time of their hosts, and how much both differ."""
+def calibrate_runtimes(catalog: Catalog, sweeps: Sequence[Sweep]) -> dict[str, Calibration]:
+    """Return the calibration of what frameworks share: how far they stay behind, their hosts' time, how much both differ."""
     known = catalog.calibrations["runtimes"]
     base = networks.unmeasured(catalog)
     profiles = dict(known.runtimes)
@@ -445,7 +455,7 @@ def calibrate_runtimes(catalog: Catalog, sweeps: Sequence[Sweep]) -> Calibration
             update["host"] = refitted(profile.host, values["host"])
         basis = profile.interval.basis if profile.interval else name
         profiles[name] = profile.model_copy(update=update | {"interval": interval(predictive(parts), "family prior", basis)})
-    return known.model_copy(update={"runtimes": profiles, "sources": known.sources | sources()})
+    return {known.id: known.model_copy(update={"runtimes": profiles, "sources": known.sources | sources()})}
 
 
 def catalog_kind(catalog: Catalog, target: Target) -> str:

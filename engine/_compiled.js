@@ -62,18 +62,7 @@ const forms = {
     return work/(peak*sustained);
   },
   // Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles. [s]
-  tiled_s({ alignment, bandwidth, cache_ratio, channels, columns, contraction_step, derating, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, split, split_cost, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
-    const x0 = 1/peak;
-    const x1 = columns*rows;
-    const x2 = groups*split;
-    const x3 = 1/(bandwidth*cache_ratio);
-    const x4 = x2*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)/units;
-    const x5 = tile_columns*tile_rows;
-    const x6 = contraction_step*units*Math.ceil(alignment*taps*Math.ceil(channels/alignment)/(contraction_step*split));
-    return (derating*Math.min(1, 2000*channels*groups*taps*x0*x1) + 1)*((split_cost + 4*x1*x2*x3)*(split > 1 ? 1 : 0) + (wave_sharing*Math.max(1, x4) + (1 - wave_sharing)*Math.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + Math.max(2*x0*x5*x6/sustained, x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))));
-  },
-  // The same before the clock drops, which is the same for all tile shapes and splits. [s]
-  tile_option_s({ alignment, bandwidth, cache_ratio, channels, columns, contraction_step, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, split, split_cost, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
+  tiled_s({ alignment, bandwidth, cache_ratio, channels, columns, contraction_step, feed, groups, operand_bytes, peak, reference_peak, result_bytes, rows, split, split_cost, sustained, taps, tile_columns, tile_drain, tile_rows, units, wave_fill, wave_sharing, weight_bytes }) {
     const x0 = groups*split;
     const x1 = 1/(bandwidth*cache_ratio);
     const x2 = x0*Math.ceil(columns/tile_columns)*Math.ceil(rows/tile_rows)/units;
@@ -87,10 +76,6 @@ const forms = {
     const x1 = tile_columns*tile_rows;
     const x2 = contraction_step*units*Math.ceil(alignment*taps*Math.ceil(channels/alignment)/contraction_step);
     return (wave_sharing*Math.max(1, x0) + (1 - wave_sharing)*Math.ceil(x0))*(wave_fill + Math.max(2*x1*x2/(peak*sustained), x2*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*x1/(bandwidth*cache_ratio));
-  },
-  // What a long product takes longer, since the clock drops under it. [1]
-  derated({ channels, columns, derating, groups, peak, rows, taps }) {
-    return derating*Math.min(1, 2000*channels*columns*groups*rows*taps/peak) + 1;
   },
   // The same at the peak, padded to whole tiles only. [s]
   tiled_padded_s({ alignment, channels, columns, contraction_step, groups, peak, rows, split, taps, tile_columns, tile_rows }) {
@@ -219,6 +204,11 @@ const forms = {
   // Time of a network: a soft maximum of its kernels in a row and the time that the power limit allows. [s]
   power_limited_s({ power_s, sequence_s, sharpness }) {
     return Math.pow(Math.pow(power_s, sharpness) + Math.pow(sequence_s, sharpness), 1/sharpness);
+  },
+  // Time of a kernel that a benchmark runs again and again: the longer it is, the more of the power limit it meets. [s]
+  throttled_s({ device_s, energy_share, power_s, sharpness }) {
+    const x0 = Math.min(1, 1000*device_s);
+    return Math.pow(device_s, 1 - x0)*Math.pow(Math.pow(device_s, sharpness) + Math.pow(energy_share*power_s, sharpness), x0/sharpness);
   },
   // Time of a network that a host launches operator by operator: a soft maximum of its device and of its host. [s]
   host_limited_s({ device_s, host_s, sharpness }) {

@@ -81,20 +81,8 @@ def plain_s(*, peak: Any, sustained: Any, work: Any) -> Any:
     return work/(peak*sustained)
 
 
-def tiled_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, contraction_step: Any, derating: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
+def tiled_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, contraction_step: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
     """Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles. [s]"""
-    x0 = 1.0/peak
-    x1 = columns*rows
-    x2 = groups*split
-    x3 = 1.0/(bandwidth*cache_ratio)
-    x4 = x2*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
-    x5 = tile_columns*tile_rows
-    x6 = contraction_step*units*np.ceil(alignment*taps*np.ceil(channels/alignment)/(contraction_step*split))
-    return (derating*np.minimum(1.0, 2000.0*channels*groups*taps*x0*x1) + 1.0)*((split_cost + 4.0*x1*x2*x3)*np.where((split > 1.0), 1.0, 0.0) + (wave_sharing*np.maximum(1.0, x4) + (1.0 - wave_sharing)*np.ceil(x4))*(result_bytes*tile_drain*units*x3*x5 + wave_fill + np.maximum(2.0*x0*x5*x6/sustained, x6*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak))))
-
-
-def tile_option_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, contraction_step: Any, feed: Any, groups: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, rows: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> Any:
-    """The same before the clock drops, which is the same for all tile shapes and splits. [s]"""
     x0 = groups*split
     x1 = 1.0/(bandwidth*cache_ratio)
     x2 = x0*np.ceil(columns/tile_columns)*np.ceil(rows/tile_rows)/units
@@ -109,11 +97,6 @@ def whole_tile_s(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: 
     x1 = tile_columns*tile_rows
     x2 = contraction_step*units*np.ceil(alignment*taps*np.ceil(channels/alignment)/contraction_step)
     return (wave_sharing*np.maximum(1.0, x0) + (1.0 - wave_sharing)*np.ceil(x0))*(wave_fill + np.maximum(2.0*x1*x2/(peak*sustained), x2*(operand_bytes*tile_rows + tile_columns*weight_bytes)/(feed*reference_peak)) + result_bytes*tile_drain*units*x1/(bandwidth*cache_ratio))
-
-
-def derated(*, channels: Any, columns: Any, derating: Any, groups: Any, peak: Any, rows: Any, taps: Any) -> Any:
-    """What a long product takes longer, since the clock drops under it. [1]"""
-    return derating*np.minimum(1.0, 2000.0*channels*columns*groups*rows*taps/peak) + 1.0
 
 
 def tiled_padded_s(*, alignment: Any, channels: Any, columns: Any, contraction_step: Any, groups: Any, peak: Any, rows: Any, split: Any, taps: Any, tile_columns: Any, tile_rows: Any) -> Any:
@@ -271,6 +254,12 @@ def power_limited_s(*, power_s: Any, sequence_s: Any, sharpness: Any) -> Any:
     return (power_s**sharpness + sequence_s**sharpness)**(1.0/sharpness)
 
 
+def throttled_s(*, device_s: Any, energy_share: Any, power_s: Any, sharpness: Any) -> Any:
+    """Time of a kernel that a benchmark runs again and again: the longer it is, the more of the power limit it meets. [s]"""
+    x0 = np.minimum(1.0, 1000.0*device_s)
+    return device_s**(1.0 - x0)*(device_s**sharpness + (energy_share*power_s)**sharpness)**(x0/sharpness)
+
+
 def host_limited_s(*, device_s: Any, host_s: Any, sharpness: Any) -> Any:
     """Time of a network that a host launches operator by operator: a soft maximum of its device and of its host. [s]"""
     return (device_s**sharpness + host_s**sharpness)**(1.0/sharpness)
@@ -297,8 +286,8 @@ def quantize_s(*, bandwidth: Any, channels: Any, operand_bytes: Any, quantize_sh
     return channels*rows*(operand_bytes + source_bytes)/(bandwidth*quantize_share)
 
 
-def tile_option_s_early(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, contraction_step: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> tuple[Any, ...]:
-    """What does not change with groups and rows, for `tile_option_s_late`."""
+def tiled_s_early(*, alignment: Any, bandwidth: Any, cache_ratio: Any, channels: Any, columns: Any, contraction_step: Any, feed: Any, operand_bytes: Any, peak: Any, reference_peak: Any, result_bytes: Any, split: Any, split_cost: Any, sustained: Any, taps: Any, tile_columns: Any, tile_drain: Any, tile_rows: Any, units: Any, wave_fill: Any, wave_sharing: Any, weight_bytes: Any) -> tuple[Any, ...]:
+    """What does not change with groups and rows, for `tiled_s_late`."""
     y0 = np.where((split > 1.0), 1.0, 0.0)
     y1 = 1.0/(bandwidth*cache_ratio)
     y2 = tile_columns*tile_rows
@@ -307,8 +296,8 @@ def tile_option_s_early(*, alignment: Any, bandwidth: Any, cache_ratio: Any, cha
     return (split_cost*y0, 4.0*columns*split*y0*y1, wave_sharing*y4, split*np.ceil(columns/tile_columns), units, tile_rows, y4*(1.0 - wave_sharing),)
 
 
-def tile_option_s_late(early: tuple[Any, ...], *, groups: Any, rows: Any) -> Any:
-    """The same before the clock drops, which is the same for all tile shapes and splits. [s]"""
+def tiled_s_late(early: tuple[Any, ...], *, groups: Any, rows: Any) -> Any:
+    """Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles. [s]"""
     z0, z1, z2, z3, z4, z5, z6, = early
     x0 = groups*z3*np.ceil(rows/z5)/z4
     return groups*rows*z1 + z0 + z2*np.maximum(1.0, x0) + z6*np.ceil(x0)
@@ -327,14 +316,3 @@ def whole_tile_s_late(early: tuple[Any, ...], *, groups: Any, rows: Any) -> Any:
     z0, z1, z2, z3, z4, = early
     x0 = groups*z1*np.ceil(rows/z3)/z2
     return z0*np.maximum(1.0, x0) + z4*np.ceil(x0)
-
-
-def derated_early(*, channels: Any, columns: Any, derating: Any, peak: Any, taps: Any) -> tuple[Any, ...]:
-    """What does not change with groups and rows, for `derated_late`."""
-    return (derating, 2000.0*channels*columns*taps/peak,)
-
-
-def derated_late(early: tuple[Any, ...], *, groups: Any, rows: Any) -> Any:
-    """What a long product takes longer, since the clock drops under it. [1]"""
-    z0, z1, = early
-    return z0*np.minimum(1.0, groups*rows*z1) + 1.0

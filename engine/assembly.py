@@ -14,7 +14,6 @@ from .calibration import (
     ELEMENT_CLASSES,
     WORK_CLASSES,
     Constants,
-    Energy,
     Interval,
     KernelConstants,
     Product,
@@ -42,8 +41,7 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         array_rows=si_of(chip.matrix_array and chip.matrix_array.rows),
         array_columns=si_of(chip.matrix_array and chip.matrix_array.columns),
         capacity=si_of(chip.memory.capacity), workspace=constants.workspace.si,
-        flop_j=_flop_energy(chip, constants, dtype), conv_factor=constants.energy.conv_factor.si,
-        byte_j=constants.energy.byte.si, cache_byte_j=_cache_byte_energy(chip, constants),
+        conv_factor=constants.energy.conv_factor.si,
         floor_w=si_of(chip.energy_floors and chip.energy_floors.power),
         floor_flop_j=si_of(chip.energy_floors and chip.energy_floors.flop),
         floor_byte_j=si_of(chip.energy_floors and chip.energy_floors.byte),
@@ -52,8 +50,8 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         host=si_of(profile.host, 0.0), host_sharpness=si_of(profile.host_sharpness, 1.0),
         level=interval.level, rates=class_times(constants),
         **product_constants(part) | _shares(chip, constants),
-        **_times(chip, constants, profile, dtype), **_power(chip, constants), **_ratios(interval),
-        **bound_memory(chip),
+        **_times(chip, constants, profile, dtype), **_ratios(interval), **bound_memory(chip),
+        **energies(chip, constants, dtype), **power(chip, constants),
     )  # fmt: skip
 
 
@@ -126,7 +124,6 @@ def product_constants(part: Product) -> dict[str, Any]:
         "wave_sharing": si_of(part.wave_sharing, 0.0),
         "tile_drain": si_of(part.tile_drain, 0.0),
         "overlap_loss": si_of(part.overlap_loss, 0.0),
-        "derating": si_of(part.derating, 0.0),
     }
 
 
@@ -169,7 +166,7 @@ def _ratios(interval: Interval) -> dict[str, Any]:
     }
 
 
-def _power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
+def power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
     """Return power limit and idle power [W], assumed by family where the maker publishes none, and what was assumed."""
     assumed = []
     tdp, idle = si_of(chip.tdp), si_of(chip.idle_power)
@@ -187,25 +184,17 @@ def _power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
     return {"tdp_w": tdp, "idle_w": idle, "assumed": tuple(assumed)}
 
 
-def _flop_energy(chip: Accelerator, constants: Resolved, dtype: str) -> float:
+def energies(chip: Accelerator, constants: Resolved, dtype: str) -> dict[str, Any]:
+    """Return the energy of a FLOP [J/FLOP], of a byte from memory and of one on the chip [J/B], on the chip's process."""
     energy = constants.energy
-    return _at(
-        forms.flop_energy_j,
-        flop_j_reference=energy.flop.si,
-        **_process(chip, energy),
-        kind_factor=si_of(energy.dtype_factor.get(dtype)),  # type: ignore[call-overload]
-    )
-
-
-def _cache_byte_energy(chip: Accelerator, constants: Resolved) -> float:
-    energy = constants.energy
-    return _at(forms.cache_byte_energy_j, cache_byte_j_reference=si_of(energy.cache_byte, 0.0), **_process(chip, energy))
-
-
-def _process(chip: Accelerator, energy: Energy) -> dict[str, float]:
-    """Return what scales energy from the reference process to that of a chip."""
-    return {
+    process = {
         "node": si_of(chip.process_node, energy.assumed_node.si),
         "node_reference": energy.reference_node.si,
         "node_exponent": energy.node_exponent.si,
+    }
+    kind = si_of(energy.dtype_factor.get(dtype))  # type: ignore[call-overload]
+    return {
+        "flop_j": _at(forms.flop_energy_j, flop_j_reference=energy.flop.si, kind_factor=kind, **process),
+        "byte_j": energy.byte.si,
+        "cache_byte_j": _at(forms.cache_byte_energy_j, cache_byte_j_reference=si_of(energy.cache_byte, 0.0), **process),
     }

@@ -126,7 +126,6 @@ class Product(Model):
     tile_drain: Share | None = None
     split_cost: Time | None = None
     overlap_loss: Share | None = None
-    derating: Share | None = None
 
 
 class Constants(Product):
@@ -233,6 +232,7 @@ class KernelConstants(Product):
     rotations: Annotated[int, Field(ge=1, le=64), Integral] = 1
     contraction_step: Count | None = None
     quantize_share: Fraction | None = None
+    energy_share: Share | None = None
     softmax_work: ScoreWork | None = None
     tile_efficiency: Fraction | None = None
     head_loss: Share | None = None

@@ -28,9 +28,8 @@ FORMS: Final[tuple[ClosedForm, ...]] = (
 )
 
 STAGED: Final[dict[str, tuple[str, ...]]] = {
-    "tile_option_s": ("groups", "rows"),
+    "tiled_s": ("groups", "rows"),
     "whole_tile_s": ("groups", "rows"),
-    "derated": ("groups", "rows"),
 }
 """Form that is evaluated for many batches -> its symbols that change with the batch; the rest is worked out once."""
 

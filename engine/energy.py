@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from .closed_form import ClosedForm, maximum
+import sympy as sp
+
+from .closed_form import ClosedForm, maximum, minimum
 from .symbols import (
     activations,
     bandwidth,
@@ -17,6 +19,7 @@ from .symbols import (
     cache_byte_j_reference,
     device_s,
     dynamic_j,
+    energy_share,
     floor_w,
     flop_j,
     flop_j_reference,
@@ -46,7 +49,12 @@ from .symbols import (
 _OURS: Final = "this project, docs/model.md"
 _CHOI: Final = "Choi, Bedard, Fowler, Vuduc 2013"
 
+_LONG: Final = sp.Rational(1, 1000)
+"""Kernels of 1 ms and more that run again and again meet the whole power limit [s]."""
+
 _spilled = maximum(0, traffic_min - on_chip)
+_held = minimum(1, device_s / _LONG)
+_benchmarked = device_s**sharpness + (energy_share * power_s) ** sharpness
 
 FORMS: Final = (
     ClosedForm(
@@ -70,6 +78,12 @@ FORMS: Final = (
         name="power_limited_s", expression=(sequence_s**sharpness + power_s**sharpness) ** (1 / sharpness),
         unit="s", source=_OURS,
         doc="Time of a network: a soft maximum of its kernels in a row and the time that the power limit allows.",
+    ),
+    ClosedForm(
+        name="throttled_s",
+        expression=_benchmarked ** (_held / sharpness) * device_s ** (1 - _held),
+        unit="s", source=_OURS,
+        doc="Time of a kernel that a benchmark runs again and again: the longer it is, the more of the power limit it meets.",
     ),
     ClosedForm(
         name="host_limited_s", expression=(device_s**sharpness + host_s**sharpness) ** (1 / sharpness),

@@ -28,7 +28,6 @@ from .symbols import (
     columns,
     compute_s,
     contraction_step,
-    derating,
     feed,
     group_rows,
     groups,
@@ -85,8 +84,6 @@ _DAO: Final = "Dao 2023, arXiv 2307.08691; docs/model.md"
 _LAVIN: Final = "Lavin, Gray, CVPR 2016; docs/model.md"
 _VECTOR: Final = 4
 """Elements that one load takes in where they lie at a multiple of it."""
-_LONG: Final = sp.Rational(1, 1000)
-"""Kernels of 1 ms and more run at the fully derated clock [s]."""
 _PARTIAL_BYTES: Final = 4
 """Split contractions exchange partial sums in 32 bits [B]."""
 _HEAD: Final = 128
@@ -108,12 +105,11 @@ _tiled_waves = _waves(_tiles)
 _tile_work = 2 * tile_rows * tile_columns * _slice
 _work = 2 * rows * columns * channels * taps * groups
 _fed = (tile_rows * operand_bytes + tile_columns * weight_bytes) * _slice * units / (feed * reference_peak)
-_derated = 1 + derating * minimum(1, _work / peak / _LONG)
 _multiply = maximum(_tile_work * units / (sustained * peak), _fed)
 _drain = tile_drain * tile_rows * tile_columns * result_bytes * units / (cache_ratio * bandwidth)
 _split_up = sp.Piecewise((1, split > 1), (0, True))
 _exchange = _split_up * (split_cost + _PARTIAL_BYTES * split * rows * columns * groups / (cache_ratio * bandwidth))
-_tile_option = _tiled_waves * (_multiply + wave_fill + _drain) + _exchange
+_tiled = _tiled_waves * (_multiply + wave_fill + _drain) + _exchange
 
 _array_tiles = sp.ceiling(channels * taps / array_rows) * sp.ceiling(columns / array_columns) * groups
 _passes = sp.ceiling(_array_tiles / units)
@@ -158,20 +154,12 @@ FORMS: Final = (
         doc="Arithmetic of a kernel without tiles.",
     ),
     ClosedForm(
-        name="tiled_s", expression=_derated * _tile_option, unit="s", source=_OURS,
+        name="tiled_s", expression=_tiled, unit="s", source=_OURS,
         doc="Arithmetic of a matrix product with one tile shape and split, in whole waves of tiles.",
     ),
     ClosedForm(
-        name="tile_option_s", expression=_tile_option, unit="s", source=_OURS,
-        doc="The same before the clock drops, which is the same for all tile shapes and splits.",
-    ),
-    ClosedForm(
-        name="whole_tile_s", expression=_tile_option.subs(split, 1), unit="s", source=_OURS,
+        name="whole_tile_s", expression=_tiled.subs(split, 1), unit="s", source=_OURS,
         doc="The same where the contraction is not split.",
-    ),
-    ClosedForm(
-        name="derated", expression=_derated, unit="1", source=_OURS,
-        doc="What a long product takes longer, since the clock drops under it.",
     ),
     ClosedForm(
         name="tiled_padded_s", expression=_tiles * _tile_work / peak, unit="s", source=_OURS,

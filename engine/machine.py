@@ -77,7 +77,6 @@ class Machine:
     tile_drain: float
     split_cost: float
     overlap_loss: float
-    derating: float
     attention: float
     softmax_work: float
     power_exponent: float

@@ -283,7 +283,7 @@ def _options(k: Table, tiles: Tiles, m: Table, *, together: bool) -> Iterator[Op
         if group[0][1] == 1:
             form, found = forms.whole_tile_s_late, forms.whole_tile_s_early(**own)
         else:
-            form, found = forms.tile_option_s_late, forms.tile_option_s_early(**own, split=split, split_cost=m.split_cost)
+            form, found = forms.tiled_s_late, forms.tiled_s_early(**own, split=split, split_cost=m.split_cost)
         early = [np.reshape(part, (1,) * (4 - np.ndim(part)) + np.shape(part)) for part in found]
         for index, (tile, times) in enumerate(group):
             parts = tuple(part[index if len(part) > 1 else 0] for part in early)
@@ -292,7 +292,7 @@ def _options(k: Table, tiles: Tiles, m: Table, *, together: bool) -> Iterator[Op
 
 def _tiled(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     """Return the arithmetic of products with the best tile and split of the set."""
-    size, m = some.size(on.m), on.m
+    size = some.size(on.m)
     late = {"rows": size["rows"], "groups": size["groups"]}
     best: Any = np.inf
     choice: Any = 0
@@ -302,10 +302,7 @@ def _tiled(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
         shapes.append((*option.tile, option.split))
         choice = np.where(seconds < best, index, choice) if ladder else choice
         best = np.minimum(best, seconds, out=seconds)
-    derating = forms.derated_early(
-        channels=size["channels"], columns=size["columns"], derating=m.derating, peak=m.peak, taps=size["taps"]
-    )
-    full = {"full": best * forms.derated_late(derating, **late)}
+    full = {"full": best}
     return full | _chosen(size, on, np.array(shapes, dtype=float)[choice]) if ladder else full
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from . import _compiled as forms
 from . import winograd
 from .accelerator import Accelerator
-from .assembly import bound_memory, clock_scale, product_constants, si_of, tiles
+from .assembly import bound_memory, clock_scale, energies, power, product_constants, si_of, tiles
 from .calibration import KernelConstants, Resolved
 from .errors import DomainError, unknown
 from .machine import DTYPE_BYTES, Tiles
@@ -54,7 +54,6 @@ class KernelMachine:
     wave_sharing: float
     tile_drain: float
     overlap_loss: float
-    derating: float
     clock_scale: float
     launch: float
     wave_fill: float
@@ -63,6 +62,13 @@ class KernelMachine:
     host_sharpness: float
     rotations: float
     quantize_share: float
+    energy_share: float
+    flop_j: float
+    byte_j: float
+    cache_byte_j: float
+    tdp_w: float
+    idle_w: float
+    power_exponent: float
     softmax_work: float
     tile_efficiency: float
     head_loss: float
@@ -130,7 +136,7 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
     dtype = next((name for name in recipe.peaks if name in chip.peak_dense), None)
     if dtype is None:
         raise unknown(f"peak of {chip.id} in", format_, chip.dtypes)
-    spread, tile_set = kernel.residual, tiles(constants.kernel_tiles)
+    spread, tile_set, watts = kernel.residual, tiles(constants.kernel_tiles), power(chip, constants)
     return KernelMachine(
         hardware=chip.id, operator=kernel.operator, format=format_, tile_set=tile_set,
         operand_bytes=recipe.operand_bytes, weight_bytes=recipe.weight_bytes,
@@ -153,6 +159,8 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         winograd=si_of(kernel.winograd), transform=si_of(kernel.transform, 1.0),
         transform_weights=si_of(kernel.transform_weights, 1.0),
         ratio_p10=si_of(spread and spread.p10), ratio_p90=si_of(spread and spread.p90),
+        energy_share=si_of(kernel.energy_share, 0.0), tdp_w=watts["tdp_w"], idle_w=watts["idle_w"],
+        power_exponent=si_of(constants.network.power_exponent, 1.0), **energies(chip, constants, dtype),
         **product_constants(kernel), **bound_memory(chip),
     )  # fmt: skip
 
@@ -208,7 +216,21 @@ def _product(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
             rows=rows * groups, channels=contraction, source_bytes=m.quantized_from, operand_bytes=m.operand_bytes,
             quantize_share=m.quantize_share, bandwidth=m.bandwidth,
         )  # fmt: skip
-    return seconds
+    work = 2 * rows * columns * contraction * groups
+    return _throttled(m, seconds, work, weights, activations) if m.energy_share else seconds
+
+
+def _throttled(m: KernelMachine, seconds: Array, work: Array, weights: Array, activations: Array) -> Array:
+    """Return the time of a kernel under the chip's power limit [s]; where its energy is not known, as it is."""
+    joules = forms.dynamic_energy_j(
+        work=work, flop_j=m.flop_j, traffic=_far(m, weights, activations), byte_j=m.byte_j,
+        activations=activations, weights=weights, cache_byte_j=m.cache_byte_j,
+    )  # fmt: skip
+    limited = forms.throttled_s(
+        device_s=seconds, power_s=forms.power_limit_s(dynamic_j=joules, tdp_w=m.tdp_w, idle_w=m.idle_w),
+        energy_share=m.energy_share, sharpness=m.power_exponent,
+    )  # fmt: skip
+    return np.where(np.isnan(limited), seconds, limited)
 
 
 def _tiled(m: KernelMachine, rows: Array, columns: Array, contraction: Array, *, groups: Array) -> Array:
@@ -221,8 +243,8 @@ def _tiled(m: KernelMachine, rows: Array, columns: Array, contraction: Array, *,
                 tile_rows=float(tile_rows), tile_columns=float(tile_columns), split=float(split), units=m.units,
                 contraction_step=m.contraction_step,
                 operand_bytes=m.operand_bytes, weight_bytes=m.weight_bytes, result_bytes=m.result_bytes, peak=m.peak,
-                reference_peak=m.reference_peak, bandwidth=m.bandwidth, cache_ratio=m.cache_ratio, derating=m.derating,
-                feed=m.feed, split_cost=m.split_cost, sustained=m.sustained, wave_fill=m.wave_fill,
+                reference_peak=m.reference_peak, bandwidth=m.bandwidth, cache_ratio=m.cache_ratio, feed=m.feed,
+                split_cost=m.split_cost, sustained=m.sustained, wave_fill=m.wave_fill,
                 wave_sharing=m.wave_sharing, tile_drain=m.tile_drain,
             )  # fmt: skip
             best = np.fmin(best, seconds)
@@ -241,11 +263,16 @@ def _kernel(m: KernelMachine, compute_s: Array, weights: Any, activations: Any, 
 
 
 def _traffic_s(m: KernelMachine, weights: Any, activations: Any) -> Any:
-    far = forms.kernel_traffic(weights=weights, activations=activations, rotations=m.rotations, cache=m.cache)
+    far = _far(m, weights, activations)
     return forms.traffic_s(
         activations=activations, weights=weights, traffic=far, bandwidth=m.bandwidth, bandwidth_share=m.bandwidth_share,
         cache_ratio=m.cache_ratio,
     )  # fmt: skip
+
+
+def _far(m: KernelMachine, weights: Any, activations: Any) -> Any:
+    """Return the bytes of a kernel from main memory [B]."""
+    return forms.kernel_traffic(weights=weights, activations=activations, rotations=m.rotations, cache=m.cache)
 
 
 def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:

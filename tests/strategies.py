@@ -151,7 +151,7 @@ def machines(draw: st.DrawFn, forms: Sequence[str] = FORMS) -> Machine:
         split_cost=draw(st.sampled_from([0.0, 2.6e-6])), tile_drain=draw(st.floats(0.0, 1.5)),
         softmax_work=draw(st.floats(0.0, 90.0)), fused=draw(st.booleans()), host=draw(st.sampled_from([0.0, 3e-5])),
         host_sharpness=4.0, launch_ratio_p10=draw(st.floats(0.5, 0.9)), launch_ratio_p90=draw(st.floats(1.0, 2.0)),
-        overlap_loss=draw(st.floats(0.0, 1.0)), derating=draw(st.floats(0.0, 0.5)),
+        overlap_loss=draw(st.floats(0.0, 1.0)),
         power_exponent=draw(st.sampled_from([1.0, 2.0, 6.0])), floor_w=draw(st.floats(0.0, 5.0)),
         floor_flop_j=draw(decades(-14, -12)), floor_byte_j=draw(decades(-12, -11)),
         cache_byte_j=draw(st.sampled_from([0.0, 4e-11])),

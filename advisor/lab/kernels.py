@@ -18,7 +18,7 @@ from .points import Array, Kernels, Mask
 
 PRODUCT: Final = (
     "launch", "sustained", "bandwidth_share", "cache_ratio", "feed", "wave_fill", "wave_sharing", "tile_drain", "split_cost",
-    "overlap_loss", "derating",
+    "overlap_loss", "energy_share",
 )  # fmt: skip
 STREAM: Final = ("launch", "bandwidth_share", "cache_ratio")
 CONSTANTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -38,7 +38,7 @@ CONSTANTS: Final[Mapping[str, tuple[str, ...]]] = {
 WHERE_GIVEN: Final = ("quantize_share", "head_loss")
 """Constants that a fit moves where the prior has them."""
 
-SHARES: Final = frozenset({"wave_sharing", "overlap_loss", "derating", "tile_efficiency"})
+SHARES: Final = frozenset({"wave_sharing", "overlap_loss", "tile_efficiency"})
 """Constants that cannot pass 1."""
 RATES: Final = frozenset({"sustained", "bandwidth_share", "winograd"})
 """Shares of a published figure: a little above 1 is possible, since clocks pass the one behind the figure."""

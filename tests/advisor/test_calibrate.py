@@ -173,7 +173,7 @@ def test_an_eager_framework_gets_a_host_of_its_own(catalog: Catalog, tmp_path: P
 
 PRODUCT = {
     "launch": 4e-6, "sustained": 0.9, "bandwidth_share": 0.85, "cache_ratio": 2.5, "feed": 0.02, "wave_fill": 2e-6,
-    "wave_sharing": 0.5, "tile_drain": 0.1, "split_cost": 2e-6, "overlap_loss": 0.2, "derating": 0.1,
+    "wave_sharing": 0.5, "tile_drain": 0.1, "split_cost": 2e-6, "overlap_loss": 0.2, "energy_share": 0.7,
 }  # fmt: skip
 
 

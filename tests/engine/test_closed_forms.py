@@ -38,7 +38,7 @@ _DECADES = {
     "flop_j_reference": (-14, -10), "byte_j": (-13, -9), "node": (-8.7, -7), "node_reference": (-8.7, -7),
     "cache_byte_j": (-13, -9), "cache_byte_j_reference": (-13, -9),
     "node_exponent": (-0.5, 0.5), "kind_factor": (-1, 1),
-    "sustained": (-1, 0), "bandwidth_share": (-1, 0), "cache_ratio": (0, 1), "overlap_loss": (-2, 0), "derating": (-2, 0),
+    "sustained": (-1, 0), "bandwidth_share": (-1, 0), "cache_ratio": (0, 1), "overlap_loss": (-2, 0), "energy_share": (-1, 0.3),
     "reference_peak": (9, 16), "vector_peak": (9, 14), "weight_bytes": (-0.3, 1), "result_bytes": (-0.3, 1),
     "clock_reference": (8, 10), "clocked": (-2, 0), "launch_fitted": (-8, -4), "wave_sharing": (-2, 0), "tile_drain": (-2, 0.5),
     "softmax_work": (0, 2.5), "tile_efficiency": (-0.5, 0), "slice_tokens": (1, 4), "walk": (-8, -5), "transform": (-1, 0.7),
@@ -207,7 +207,7 @@ def test_a_tiled_product_by_hand() -> None:
     # at 80 % of the peak, each wave filled in 1 us; a tile's result of 2 B drains at a quarter of 4 units' share of 2e12 B/s
     sustained = point | {
         "sustained": 0.8, "operand_bytes": 2.0, "weight_bytes": 2.0, "result_bytes": 2.0, "feed": 1e9, "reference_peak": 1e12,
-        "cache_ratio": 2.0, "bandwidth": 1e12, "derating": 0.0, "split_cost": 1e-6, "wave_fill": 1e-6, "wave_sharing": 0.0,
+        "cache_ratio": 2.0, "bandwidth": 1e12, "split_cost": 1e-6, "wave_fill": 1e-6, "wave_sharing": 0.0,
         "tile_drain": 0.25,
     }  # fmt: skip
     each = 4 * tile / 0.8e12 + 1e-6 + 0.25 * 128 * 64 * 2 * 4 / 2e12

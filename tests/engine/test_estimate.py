@@ -151,7 +151,9 @@ def test_energy_by_hand() -> None:
 def test_throughput_is_batch_over_latency(network: Network, machine: Machine) -> None:
     points = one(network, machine)
     assert points.throughput_per_s == pytest.approx(BATCHES / points.latency_estimate_s, rel=ROUNDING)
-    assert points.throughput_upper_bound_per_s == pytest.approx(BATCHES / points.latency_lower_bound_s, rel=ROUNDING)
+    with np.errstate(divide="ignore"):  # a network without arithmetic that lies on the chip has no bound on its throughput
+        most = BATCHES / points.latency_lower_bound_s
+    assert points.throughput_upper_bound_per_s == pytest.approx(most, rel=ROUNDING)
     assert not_above(points.throughput_per_s, points.throughput_upper_bound_per_s)
 
 

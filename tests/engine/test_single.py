@@ -105,6 +105,22 @@ def test_a_large_product_runs_at_the_sustained_share_of_the_peak() -> None:
     assert product(machine(wave_sharing=0.0), size, size, size) == pytest.approx(LAUNCH + whole, rel=1e-12)
 
 
+def test_a_long_product_meets_the_power_limit_and_a_short_one_a_part_of_it() -> None:
+    for size, traffic in (
+        (16384, 6 * 16384**2),
+        (1024, 0),
+    ):  # 1.6 GB, all of which comes from memory; 6 MB, of which nothing does
+        alone, on = product(machine(), size, size, size), machine(energy_share=0.7)
+        joules = 2 * size**3 * on.flop_j + traffic * on.byte_j + 6 * size**2 * on.cache_byte_j
+        power_s = 0.7 * joules / (on.tdp_w - on.idle_w)
+        whole = (alone**6 + power_s**6) ** (1 / 6)
+        held = min(1.0, alone / 1e-3)
+        assert product(on, size, size, size) == pytest.approx(whole**held * alone ** (1 - held), rel=1e-12)
+        assert (alone > 1e-3) == (size == 16384)
+    unknown = replace(machine(energy_share=0.7), flop_j=math.nan)
+    assert product(unknown, 1024, 1024, 1024) == product(machine(), 1024, 1024, 1024)
+
+
 def test_a_short_contraction_is_padded_to_a_step_of_its_kernel_or_else_of_the_set() -> None:
     slow = {"sustained": 1e-3, "bandwidth_share": 1e9, "cache_ratio": 1e9}  # so that nothing but arithmetic counts
     whole = 2 * 16384**2 * 64 / (1e-3 * PEAK)
@@ -360,8 +376,9 @@ def machines(draw: st.DrawFn, operator: str, formats: tuple[str, ...] = ("bf16",
     return machine(
         operator, format_, hardware, sustained=draw(share), bandwidth_share=draw(share), cache_ratio=draw(st.floats(1.0, 5.0)),
         launch=draw(st.floats(0.0, 1e-5)), wave_fill=draw(st.floats(0.0, 2e-6)), wave_sharing=draw(more), tile_drain=draw(more),
-        overlap_loss=draw(more), derating=draw(more), split_cost=draw(st.floats(0.0, 5e-6)), rotations=draw(st.integers(1, 8)),
-        feed=draw(strategies.decades(-3, -1)), softmax_work=draw(st.floats(0.0, 90.0)), tile_efficiency=draw(share),
+        overlap_loss=draw(more), split_cost=draw(st.floats(0.0, 5e-6)), rotations=draw(st.integers(1, 8)),
+        energy_share=draw(more), feed=draw(strategies.decades(-3, -1)), softmax_work=draw(st.floats(0.0, 90.0)),
+        tile_efficiency=draw(share),
         slice_tokens=draw(st.sampled_from([128.0, 512.0, 4096.0])), walk=draw(st.floats(0.0, 2e-6)), quantize_share=draw(share),
         tile_fill=draw(st.floats(0.0, 64.0)), tile_edge=draw(st.floats(0.0, 64.0)), misalignment=draw(more),
         launch_growth=draw(st.sampled_from([0.0, 1e-7])), head_loss=draw(more),
