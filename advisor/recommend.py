@@ -213,7 +213,9 @@ def _lost_on(choice: Choice, best: Choice | None, reasons: Mapping[str, str]) ->
     throughput = over(choice.fact("throughput_per_s"), best.fact("throughput_per_s"))
     energy = over(choice.fact("energy_per_inference_j"), best.fact("energy_per_inference_j"))
     told = f"{throughput:.2g}x throughput, {energy:.2g}x energy"
-    return f"tie: {told}" if _tied(choice, best) else told
+    if _tied(choice, best):
+        return f"tie: {told}"
+    return f"unsure: {told}" if _estimated(choice) < _estimated(best) else told
 
 
 def _tied(choice: Choice, best: Choice) -> bool:

@@ -29,7 +29,7 @@ from advisor.lab.networks import Target
 from advisor.lab.points import Array, Kernels, Sweep
 from advisor.report.spec import spec_text
 from engine import load
-from engine.calibration import Calibration, Correction, Interval, KernelConstants, Residual
+from engine.calibration import SIXTEEN_BITS, Calibration, Correction, Interval, KernelConstants, Residual
 from engine.catalog import Catalog, Entry
 from engine.machine import Machine
 from engine.quantity import Source
@@ -46,8 +46,6 @@ ROTATIONS: Final = {"vllm": 6, "trtllm": 3}
 MOST: Final = 2000
 LOW, HIGH = 0.1, 0.9
 """The percentiles of an interval."""
-KERNEL_LOW, KERNEL_HIGH = 0.085, 0.925
-"""Those of single kernels: a little further out than they are called, for the points of a chip are not independent."""
 FIT: Final = "fit"
 ASSUMED: Final = "assumed, not fitted"
 SCHEMA: Final = "../../schemas/calibration.schema.json"
@@ -170,8 +168,8 @@ def prototype(catalog: Catalog, key: Key) -> KernelConstants:
     found = catalog.constants[key.hardware].kernel(key.operator, key.format)
     if found is None:
         raise LookupError(f"no constants to begin with for {key.operator} on {key.hardware}")
-    kind = (key.operator, key.format)
-    begin = next((k for k in catalog.calibrations[UNMEASURED].kernels if (k.operator, k.format) == kind), found)
+    known = {(k.operator, k.format): k for k in catalog.calibrations[UNMEASURED].kernels}
+    begin = next(known[key.operator, f] for f in (key.format, *SIXTEEN_BITS, found.format) if (key.operator, f) in known)
     turns = next((n for name, n in ROTATIONS.items() if key.software.startswith(name)), 1)
     return found.model_copy(
         update={
@@ -210,11 +208,13 @@ def family(catalog: Catalog, name: str, members: Mapping[Key, Kernels]) -> Kerne
         print(f"  {name} without {left:26}{figures(errors[-1])}", flush=True)
     whole = kernels.fit_kernels(list(parts.values()), prior, most=3 * MOST, starts=2)
     constants = next(iter(begin.values())).model_copy(update={"software": None})
-    return with_values(constants, whole.values, np.concatenate(errors))
+    return with_values(constants, whole.values, np.concatenate(errors), expected([1.0 / (1.0 + e) for e in errors]))
 
 
-def with_values(constants: KernelConstants, values: Mapping[str, float], errors: Array) -> KernelConstants:
-    """Return constants with fitted values, to three digits, and their residuals."""
+def with_values(
+    constants: KernelConstants, values: Mapping[str, float], errors: Array, ratios: Sequence[Array] = ()
+) -> KernelConstants:
+    """Return constants with fitted values, to three digits, and their residuals; `ratios` make the interval, if given."""
     update: dict[str, Any] = {}
     for name, value in values.items():
         old = getattr(constants, name)
@@ -224,20 +224,20 @@ def with_values(constants: KernelConstants, values: Mapping[str, float], errors:
         update["contraction_step"] = constants.contraction_step.model_copy(update={"source": FIT})
     if constants.host_sharpness is not None:
         update["host_sharpness"] = constants.host_sharpness.model_copy(update={"source": FIT, "note": ASSUMED})
-    return constants.model_copy(update=update | {"residual": residual(errors)})
+    return constants.model_copy(update=update | {"residual": residual(errors, ratios)})
 
 
-def residual(errors: Array) -> Residual:
-    """Return what a spec says of relative errors."""
-    ratio = 1.0 / (1.0 + errors)
+def residual(errors: Array, ratios: Sequence[Array]) -> Residual:
+    """Return what a spec says of relative errors, with an interval of measured over estimated time."""
+    ratio = np.concatenate(ratios) if ratios else 1.0 / (1.0 + errors)
     return Residual.model_validate(
         {
             "points": len(errors),
             "median": share(float(np.median(abs(errors)))),
             "mean": share(float(abs(errors).mean())),
             "bias": round(float(errors.mean()), 3),
-            "p10": share(float(np.quantile(ratio, KERNEL_LOW))),
-            "p90": share(float(np.quantile(ratio, KERNEL_HIGH))),
+            "p10": share(float(np.quantile(ratio, LOW))),
+            "p90": share(float(np.quantile(ratio, HIGH))),
         }
     )
 
@@ -293,24 +293,25 @@ class Residuals:
             batch=np.concatenate([p.batch for p in found]),
         )
 
-    @property
-    def centre(self) -> float:
-        """Return the mean of the logarithms."""
-        return float(np.log(self.ratio).mean())
 
+def expected(groups: Sequence[Array]) -> list[Array]:
+    """Return the ratios to expect of one more group, where those of a group (a chip, a sweep) go together.
 
-def predictive(groups: Sequence[Residuals]) -> Residuals:
-    """Return the residuals to expect of one more group, where those of a group (a chip, a sweep) go together.
-
-    K groups lie about their own mean; one more lies about the true one, of which theirs is an estimate. So their distances
-    from it count more by sqrt((K + 1) / (K - 1)), the predictive standard deviation over that of the sample.
+    K groups lie about their own mean; one more lies about the true one, of which theirs is an estimate. So the distances of
+    their means from it count more by sqrt((K + 1) / (K - 1)), the predictive standard deviation over that of the sample.
     """
     count = len(groups)
     if count == 1:
-        return groups[0]
-    further = np.sqrt((count + 1) / (count - 1)) - 1.0
-    middle = float(np.mean([group.centre for group in groups]))
-    return Residuals.joined(replace(group, ratio=group.ratio * np.exp(further * (group.centre - middle))) for group in groups)
+        return [*groups]
+    means = np.array([np.log(group).mean() for group in groups])
+    further = np.exp((np.sqrt((count + 1) / (count - 1)) - 1.0) * (means - means.mean()))
+    return [group * factor for group, factor in zip(groups, further, strict=True)]
+
+
+def predictive(groups: Sequence[Residuals]) -> Residuals:
+    """Return the residuals to expect of one more chip, or sweep."""
+    ratios = expected([group.ratio for group in groups])
+    return Residuals.joined(replace(group, ratio=ratio) for group, ratio in zip(groups, ratios, strict=True))
 
 
 def residuals(target: Target, machine: Machine) -> Residuals:

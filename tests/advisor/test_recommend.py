@@ -253,6 +253,23 @@ def test_no_choice_that_may_win_scores_above_the_recommendation(request: dict[st
 
 
 @law
+def test_an_alternative_is_unsure_where_only_certainty_speaks_against_it(request: dict[str, Any]) -> None:
+    advice = answer(**request)
+    for choice, lost in advice.alternatives if advice.recommendation is not None else ():
+        best = advice.recommendation
+        assert best is not None
+        margins = [c.of_machine("ratio_p90") for c in (choice, best)]
+        ratios = [-c.score if c.score <= 0 else 1 / c.score for c in (choice, best)]  # what grows with time
+        better = ratios[0] / margins[0] < ratios[1] / margins[1]
+        if lost.startswith("unsure: "):
+            assert better
+            assert choice.score <= best.score
+            assert margins[0] > margins[1]
+        elif not lost.startswith(("tie: ", "T", "E")):
+            assert not better
+
+
+@law
 def test_an_excluded_chip_breaks_the_request_at_every_batch(request: dict[str, Any]) -> None:
     """Exclusion for speed, power or energy is never wrong: no number format of the chip meets the request."""
     names = {item.hardware for item in answer(**request).excluded if item.rule.id in {"L201", "L204", "J403"}} - UNPUBLISHED
