@@ -44,6 +44,8 @@ WEIGHTS: Final = {TUNED: 1.0, internal.BEST: 6.0, internal.ONE: 1.5}
 ROTATIONS: Final = {"vllm": 6, "trtllm": 3}
 """Sets of weights that the benchmarks of a framework alternate between; TensorRT-LLM's have one to five."""
 MOST: Final = 2000
+STARTS: Final = 5
+"""Fits of products begin at so many places: launch and fill, sustained share and drain can stand for each other."""
 LOW, HIGH = 0.1, 0.9
 """The percentiles of an interval."""
 FIT: Final = "fit"
@@ -156,7 +158,7 @@ def fitted(catalog: Catalog, key: Key, measured: Kernels) -> Outcome:
         [(machine, measured.where(~away))],
         kernels.priors(begin, spread=1.0),
         most=MOST,
-        starts=2 if key.operator == "gemm" else 1,
+        starts=STARTS if key.operator == "gemm" else 1,
     )
     errors = relative(machine, found.values, measured.where(away))
     print(f"  {key.operator:12}{key.hardware:26}{key.format:13}{key.software:18}{figures(errors)}", flush=True)
@@ -202,11 +204,11 @@ def family(catalog: Catalog, name: str, members: Mapping[Key, Kernels]) -> Kerne
         seen = [part for key, part in parts.items() if chip_family(key.hardware) != left]
         if not seen:
             continue
-        found = kernels.fit_kernels(seen, prior, most=3 * MOST, starts=2)
+        found = kernels.fit_kernels(seen, prior, most=3 * MOST, starts=STARTS)
         away = [relative(machine, found.values, m) for key, (machine, m) in parts.items() if chip_family(key.hardware) == left]
         errors.append(np.concatenate(away))
         print(f"  {name} without {left:26}{figures(errors[-1])}", flush=True)
-    whole = kernels.fit_kernels(list(parts.values()), prior, most=3 * MOST, starts=2)
+    whole = kernels.fit_kernels(list(parts.values()), prior, most=3 * MOST, starts=STARTS)
     constants = next(iter(begin.values())).model_copy(update={"software": None})
     return with_values(constants, whole.values, np.concatenate(errors), expected([1.0 / (1.0 + e) for e in errors]))
 
