@@ -118,7 +118,10 @@ def fit_family(
     def predicted(values: Mapping[str, float]) -> Array:
         return np.concatenate([times(target, adjusted(machines[target.sweep.id], values)) for target in each])
 
-    return fit(predicted, measured, {name: Prior(value=1.0, spread=SPREAD) for name in names}, weights=weight)
+    priors = {name: Prior(value=1.0, spread=SPREAD) for name in names}
+    if "attention" in priors:  # a share of the peak
+        priors["attention"] = replace(priors["attention"], high=1.0 / max(machine.attention for machine in machines.values()))
+    return fit(predicted, measured, priors, weights=weight)
 
 
 CLASS: Final = "class_"
