@@ -41,7 +41,7 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         array_rows=si_of(chip.matrix_array and chip.matrix_array.rows),
         array_columns=si_of(chip.matrix_array and chip.matrix_array.columns),
         capacity=si_of(chip.memory.capacity), workspace=constants.workspace.si,
-        conv_factor=constants.energy.conv_factor.si,
+        conv_factor=constants.energy.conv_factor.si, byte_j=constants.energy.byte.si,
         floor_w=si_of(chip.energy_floors and chip.energy_floors.power),
         floor_flop_j=si_of(chip.energy_floors and chip.energy_floors.flop),
         floor_byte_j=si_of(chip.energy_floors and chip.energy_floors.byte),
@@ -51,7 +51,7 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         level=interval.level, rates=class_times(constants),
         **product_constants(part) | _shares(chip, constants),
         **_times(chip, constants, profile, dtype), **_ratios(interval), **bound_memory(chip),
-        **energies(chip, constants, dtype), **power(chip, constants),
+        **energies(constants, dtype, node_of(chip, constants)), **power(chip, constants),
     )  # fmt: skip
 
 
@@ -184,17 +184,19 @@ def power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
     return {"tdp_w": tdp, "idle_w": idle, "assumed": tuple(assumed)}
 
 
-def energies(chip: Accelerator, constants: Resolved, dtype: str) -> dict[str, Any]:
-    """Return the energy of a FLOP [J/FLOP], of a byte from memory and of one on the chip [J/B], on the chip's process."""
+def node_of(chip: Accelerator, constants: Resolved) -> float:
+    """Return the feature size of a chip's process [m], assumed by family where it is not published."""
+    return si_of(chip.process_node, constants.energy.assumed_node.si)
+
+
+def energies(constants: Resolved, dtype: str, node: Any) -> dict[str, Any]:
+    """Return the energy of a FLOP [J/FLOP] and of a byte on the chip [J/B] on a process, or on each of an array of them [m]."""
     energy = constants.energy
-    process = {
-        "node": si_of(chip.process_node, energy.assumed_node.si),
-        "node_reference": energy.reference_node.si,
-        "node_exponent": energy.node_exponent.si,
-    }
+    size = np.asarray(node, dtype=float)[()]  # numpy's arithmetic: beyond all bounds it is infinite
+    process = {"node": size, "node_reference": energy.reference_node.si, "node_exponent": energy.node_exponent.si}
     kind = si_of(energy.dtype_factor.get(dtype))  # type: ignore[call-overload]
-    return {
-        "flop_j": _at(forms.flop_energy_j, flop_j_reference=energy.flop.si, kind_factor=kind, **process),
-        "byte_j": energy.byte.si,
-        "cache_byte_j": _at(forms.cache_byte_energy_j, cache_byte_j_reference=si_of(energy.cache_byte, 0.0), **process),
-    }
+    with np.errstate(all="ignore"):
+        return {
+            "flop_j": forms.flop_energy_j(flop_j_reference=energy.flop.si, kind_factor=kind, **process),
+            "cache_byte_j": forms.cache_byte_energy_j(cache_byte_j_reference=si_of(energy.cache_byte, 0.0), **process),
+        }

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from . import _compiled as forms
 from .accelerator import Accelerator
-from .assembly import machine, si_of
+from .assembly import energies, machine, si_of
 from .calibration import Resolved, Runtime
 from .columns import Table, columns_of
 from .compiled import CAUSES, Estimate, evaluate
@@ -129,7 +129,7 @@ def _columns(chip: Accelerator, constants: Resolved, dtype: str, base: Machine, 
         ratio = columns["peak"] / base.peak if "peak" in columns else np.ones(1)
         columns |= _powers(chip, constants, ratio, given)
     if "process_node" in given:
-        columns |= _energies(constants, dtype, given["process_node"])
+        columns |= energies(constants, dtype, given["process_node"])
     return columns
 
 
@@ -199,14 +199,3 @@ def _powers(chip: Accelerator, constants: Resolved, ratio: Array, given: Mapping
         tdp = constants.energy.tdp_per_peak.si * (min(narrow, default=math.nan) * ratio)
         tdp = np.where(idle > 0, np.maximum(tdp, idle / share), tdp)
     return {"tdp_w": tdp, "idle_w": share * tdp if np.isnan(idle).all() else idle}
-
-
-def _energies(constants: Resolved, dtype: str, node: Array) -> dict[str, Array]:
-    """Return the energies that follow the process."""
-    energy = constants.energy
-    process = {"node": node, "node_reference": energy.reference_node.si, "node_exponent": energy.node_exponent.si}
-    kind = si_of(energy.dtype_factor.get(dtype))  # type: ignore[call-overload]
-    return {
-        "flop_j": forms.flop_energy_j(flop_j_reference=energy.flop.si, kind_factor=kind, **process),
-        "cache_byte_j": forms.cache_byte_energy_j(cache_byte_j_reference=si_of(energy.cache_byte, 0.0), **process),
-    }
