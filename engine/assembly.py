@@ -51,7 +51,7 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         level=interval.level, rates=class_times(constants),
         **product_constants(part) | _shares(chip, constants),
         **_times(chip, constants, profile, dtype), **_ratios(interval), **bound_memory(chip),
-        **energies(constants, dtype, node_of(chip, constants)), **power(chip, constants),
+        **energies_of(chip, constants, dtype), **power(chip, constants),
     )  # fmt: skip
 
 
@@ -184,9 +184,10 @@ def power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
     return {"tdp_w": tdp, "idle_w": idle, "assumed": tuple(assumed)}
 
 
-def node_of(chip: Accelerator, constants: Resolved) -> float:
-    """Return the feature size of a chip's process [m], assumed by family where it is not published."""
-    return si_of(chip.process_node, constants.energy.assumed_node.si)
+def energies_of(chip: Accelerator, constants: Resolved, dtype: str) -> dict[str, Any]:
+    """Return the energies of a chip that follow its process, which is assumed by family where it is not published."""
+    node = si_of(chip.process_node, constants.energy.assumed_node.si)
+    return {name: float(value) for name, value in energies(constants, dtype, node).items()}
 
 
 def energies(constants: Resolved, dtype: str, node: Any) -> dict[str, Any]:

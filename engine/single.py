@@ -17,7 +17,7 @@ import numpy.typing as npt
 from . import _compiled as forms
 from . import winograd
 from .accelerator import Accelerator
-from .assembly import bound_memory, clock_scale, energies, node_of, power, product_constants, si_of, tiles
+from .assembly import bound_memory, clock_scale, energies_of, power, product_constants, si_of, tiles
 from .calibration import KernelConstants, Resolved
 from .errors import DomainError, unknown
 from .machine import DTYPE_BYTES, Tiles
@@ -161,7 +161,7 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         ratio_p10=si_of(spread and spread.p10), ratio_p90=si_of(spread and spread.p90),
         energy_share=si_of(kernel.energy_share, 0.0), tdp_w=watts["tdp_w"], idle_w=watts["idle_w"],
         power_exponent=si_of(constants.network.power_exponent, 1.0), byte_j=constants.energy.byte.si,
-        **energies(constants, dtype, node_of(chip, constants)),
+        **energies_of(chip, constants, dtype),
         **product_constants(kernel), **bound_memory(chip),
     )  # fmt: skip
 
