@@ -33,6 +33,8 @@ CHIP: Final[dict[str, tuple[str, str]]] = {
     "read_time_s": ("s", "time to read the whole memory once: capacity over bandwidth"),
     "reference_peak_flop_per_s": ("FLOP/s", "peak with 16-bit operands; narrower formats count by their width"),
     "ridge_point": ("FLOP/B", "16-bit peak over bandwidth; its inverse is the B/FLOP of the chip"),
+    "max_clock_hz": ("Hz", "highest clock of the chip"),
+    "load_clock_hz": ("Hz", "clock under load, where it is not the one behind the peak"),
     "tdp_w": ("W", "power limit of the chip"),
     "idle_power_w": ("W", "idle power of the chip"),
     "peak_per_watt": ("FLOP/s/W", "16-bit peak over TDP"),
@@ -47,7 +49,6 @@ FORMAT: Final[dict[str, tuple[str, str]]] = {
     "double_peak_flop_per_s": ("FLOP/s", "highest peak of the formats with twice the bits"),
     "wider_peak_flop_per_s": ("FLOP/s", "highest peak of all formats with more bits"),
     "clock_hz": ("Hz", "clock behind the peak of the format"),
-    "max_clock_hz": ("Hz", "highest clock of the chip"),
 }
 SIZE: Final[dict[str, tuple[str, str]]] = {
     "size_bytes": ("B", "the size"),
@@ -116,6 +117,8 @@ def _chip(chip: Accelerator) -> dict[str, Any]:
         "read_time_s": _ratio(_si(memory.capacity), bandwidth),
         "reference_peak_flop_per_s": peak,
         "ridge_point": _ratio(peak, bandwidth),
+        "max_clock_hz": _si(chip.max_clock),
+        "load_clock_hz": _si(chip.load_clock),
         "tdp_w": _si(chip.tdp),
         "idle_power_w": _si(chip.idle_power),
         "peak_per_watt": _ratio(peak, _si(chip.tdp)),
@@ -146,7 +149,6 @@ def _format(chip: Accelerator, dtype: str) -> dict[str, Any]:
         "wider": widest,
         "wider_peak_flop_per_s": None if widest is None else wider[widest],
         "clock_hz": chip.clock_hz(dtype),
-        "max_clock_hz": _si(chip.max_clock),
     }
 
 

@@ -78,6 +78,8 @@ def derived(chip: Accelerator) -> dict[str, Any]:
             entry["peak_per_tdp_flop_per_j"] = peak / chip.tdp.si
         if chip.parallel_units is not None and (clock := chip.clock_hz(dtype)) is not None:
             entry["implied_flop_per_clock_and_unit"] = peak / (chip.parallel_units.si * clock)
+        if chip.load_clock is not None:
+            entry["load_peak_flop_per_s"] = peak * chip.load_ratio(dtype)
         if dtype in implied:
             entry["units_x_clock_x_flop_per_clock"] = implied[dtype]
             entry["units_x_clock_x_flop_per_clock_over_peak"] = implied[dtype] / peak
@@ -136,6 +138,10 @@ def _units(chip: Accelerator, dtype: str, facts: Mapping[str, Any]) -> list[tupl
     elif units and clock:
         each = significant(facts["implied_flop_per_clock_and_unit"])
         steps += [("FLOP/clk implied", f"peak / ({said(units)} x {clock / 1e6:.10g} MHz) = {each} in each unit")]
+    if clock and chip.load_clock:
+        value, ratio = facts["load_peak_flop_per_s"], chip.load_clock.si / clock
+        product = f"peak x {said(chip.load_clock)} / {clock / 1e6:.10g} MHz"
+        steps += [("peak under load", f"{product} = {render(value, 'rate', 4)}, {_percent(ratio)} of the published peak")]
     highest, peak = facts["peak_max_flop_per_s"], chip.peak_dense[dtype]  # type: ignore[index]
     rounded = peak.si + half_last_digit(peak.value) * factor("rate", peak.unit)
     by_clock = units and per_clock and chip.max_clock and highest > rounded

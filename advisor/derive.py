@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine import _compiled, symbols
+from engine.assembly import load_clock_hz
 from engine.catalog import Catalog
 from engine.closed_form import ClosedForm
 from engine.compiled import Estimate, estimate
@@ -38,6 +39,7 @@ def derive(network: Network, machine: Machine, batch: int, limit_s: float | None
         *_totals(network, machine, batch, values),
         *_bound(machine, values, limit_s),
         *_roof(network, machine, batch, values, limit_s),
+        *_under_load(machine, catalog),
         *_launch(machine, catalog),
         *_estimate(network, machine, batch, values),
     ]
@@ -170,12 +172,21 @@ def _segments(curve: RoofCurve) -> Iterator[Step]:
         )  # fmt: skip
 
 
+def _under_load(machine: Machine, catalog: Catalog) -> Iterator[Step]:
+    """Yield the peak at the clock that the chip holds under load, where that is not the clock behind the published one."""
+    chip = catalog.accelerators[machine.hardware]
+    clock, load = chip.clock_hz(machine.dtype), chip.load_clock
+    if clock is not None and load is not None:
+        values = {"peak": machine.peak, "load_clock": load.si, "clock": clock}
+        yield formula("peak under load", "load_peak", values, "times of kernels go by it, and all that goes with the clock")
+
+
 def _launch(machine: Machine, catalog: Catalog) -> Iterator[Step]:
     """Yield the launch of a kernel at the clock of the chip, and what a measurement of the chip makes of it."""
     chip, constants = catalog.accelerators[machine.hardware], catalog.constants[machine.hardware]
     part, correction, profile = constants.network, constants.correction, constants.runtimes.get(machine.runtime)
     fitted = part.launch if profile is None or profile.launch is None else profile.launch
-    launch, clock = fitted.si, chip.clock_hz(machine.dtype)
+    launch, clock = fitted.si, load_clock_hz(chip, machine.dtype)
     if part.reference_clock is not None and clock is not None:
         values = {
             "launch_fitted": launch, "clocked": part.clocked.si if part.clocked else 1.0,
@@ -373,6 +384,7 @@ def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -
             "overlap_loss": 1.0 if passes else machine.overlap_loss,
         }  # fmt: skip
     return numbers | {
+        "peak": machine.load_peak,
         "rows": cost.rows * (batch / read if cost.shared else 1), "groups": cost.groups * (read if cost.shared else batch),
         "columns": cost.columns, "channels": cost.channels, "taps": cost.taps, "key_splits": cost.splits,
         "work": cost.work_done * batch,

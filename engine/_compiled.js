@@ -12,6 +12,10 @@ const forms = {
   roof_s({ bandwidth, peak, traffic, work }) {
     return Math.max(traffic/bandwidth, work/peak);
   },
+  // What a published peak becomes at the clock that a chip holds under load. [FLOP/s]
+  load_peak({ clock, load_clock, peak }) {
+    return load_clock*peak/clock;
+  },
   // Batch at which an operator turns compute-bound; outside the domain it never does. [1]
   ridge_batch({ bandwidth, peak, traffic_each, traffic_once, work_each }) {
     const x0 = peak/bandwidth;

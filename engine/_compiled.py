@@ -20,6 +20,11 @@ def roof_s(*, bandwidth: Any, peak: Any, traffic: Any, work: Any) -> Any:
     return np.maximum(traffic/bandwidth, work/peak)
 
 
+def load_peak(*, clock: Any, load_clock: Any, peak: Any) -> Any:
+    """What a published peak becomes at the clock that a chip holds under load. [FLOP/s]"""
+    return load_clock*peak/clock
+
+
 def ridge_batch(*, bandwidth: Any, peak: Any, traffic_each: Any, traffic_once: Any, work_each: Any) -> Any:
     """Batch at which an operator turns compute-bound; outside the domain it never does. [1]"""
     x0 = peak/bandwidth

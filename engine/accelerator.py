@@ -117,6 +117,8 @@ class Accelerator(Model):
     """the clock behind the published peak"""
     max_clock: Frequency | None = None
     """the highest clock"""
+    load_clock: Frequency | None = None
+    """what it holds under load, below its power limit, where that is not the clock behind the peak"""
 
     memory: Memory
     """main memory"""
@@ -157,6 +159,11 @@ class Accelerator(Model):
         """Return the clock behind the published peak of `dtype` [Hz], or None when no clock is published."""
         clock = self.peak_clock.get(dtype) or self.peak_clock.get("default") or self.max_clock  # type: ignore[call-overload]
         return None if clock is None else float(clock.si)
+
+    def load_ratio(self, dtype: str) -> float:
+        """Return the clock under load over the one behind the peak of `dtype`; 1 where either is unknown."""
+        clock = self.clock_hz(dtype)
+        return 1.0 if clock is None or self.load_clock is None else float(self.load_clock.si / clock)
 
     @property
     def implied_peaks(self) -> dict[str, float]:

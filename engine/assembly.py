@@ -34,8 +34,7 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
     return Machine(
         hardware=chip.id, dtype=dtype, runtime=runtime, form=constants.form, tile_set=tiles(constants.tile_set),
         fused=profile.fused,
-        element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype),
-        reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s,
+        element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype), **load_peaks(chip, dtype),
         bandwidth=si_of(chip.memory.bandwidth),
         cache=_cache(chip, constants), units=si_of(chip.parallel_units),
         array_rows=si_of(chip.matrix_array and chip.matrix_array.rows),
@@ -53,6 +52,22 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         **_times(chip, constants, profile, dtype), **_ratios(interval), **bound_memory(chip),
         **energies_of(chip, constants, dtype), **power(chip, constants),
     )  # fmt: skip
+
+
+def load_clock_hz(chip: Accelerator, dtype: str) -> float | None:
+    """Return the clock of a chip under load [Hz], or None where none is known: that behind the peak unless it says another."""
+    clock = chip.clock_hz(dtype)
+    return None if clock is None else clock * chip.load_ratio(dtype)
+
+
+def load_peaks(chip: Accelerator, dtype: str) -> dict[str, Any]:
+    """Return the peaks that times go by, at the clock under load [FLOP/s]: in a format, in 16 bits, of the vector units."""
+    ratio = chip.load_ratio(dtype)
+    return {
+        "load_peak": float(chip.peak_dense[dtype].si) * ratio,  # type: ignore[index]
+        "reference_peak": chip.reference_peak_flop_per_s * ratio,
+        "vector_peak": chip.vector_peak_flop_per_s * chip.load_ratio("fp32"),
+    }
 
 
 def tiles(tile_set: TileSet) -> Tiles:
@@ -130,7 +145,7 @@ def product_constants(part: Product) -> dict[str, Any]:
 def _times(chip: Accelerator, constants: Resolved, profile: Runtime, dtype: str) -> dict[str, Any]:
     """Return the constants that are times, at the clock of the chip, with what a measurement of it or a runtime changes."""
     part, correction = constants.network, constants.correction
-    scale = clock_scale(part, chip.clock_hz(dtype))
+    scale = clock_scale(part, load_clock_hz(chip, dtype))
     launch = scale * (part.launch.si if profile.launch is None else profile.launch.si)
     return {
         "launch": launch * si_of(correction and correction.launch_factor, 1.0),

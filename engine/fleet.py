@@ -124,7 +124,11 @@ def fleet(
 def _columns(chip: Accelerator, constants: Resolved, dtype: str, base: Machine, given: Mapping[str, Array]) -> dict[str, Array]:
     """Return every number of a machine that the given figures change."""
     columns = {name: given[name] for name in ("units", "array_rows", "array_columns", "capacity") if name in given}
-    columns |= _peaks(chip, dtype, base, given) | _memories(chip, given) | _times(constants, base, given)
+    columns |= (
+        _peaks(chip, dtype, base, given)
+        | _memories(chip, given)
+        | _times(constants, base, given, load_ratio=chip.load_ratio(dtype))
+    )
     if given.keys() & {"tdp", "idle_power"} or "peak" in columns:
         ratio = columns["peak"] / base.peak if "peak" in columns else np.ones(1)
         columns |= _powers(chip, constants, ratio, given)
@@ -136,7 +140,8 @@ def _columns(chip: Accelerator, constants: Resolved, dtype: str, base: Machine, 
 def _peaks(chip: Accelerator, dtype: str, base: Machine, given: Mapping[str, Array]) -> dict[str, Array]:
     """Return the peaks: units x clock x FLOP per clock, unless the peak is given itself; then the FLOP per clock follow.
 
-    All formats, the peak at the highest clock and the vector units scale together: twice the peak is twice the lanes.
+    All formats, the peak at the highest clock, that under load and the vector units scale together: twice the peak is twice
+    the lanes.
     """
     own = {
         "units": base.units,
@@ -145,11 +150,13 @@ def _peaks(chip: Accelerator, dtype: str, base: Machine, given: Mapping[str, Arr
         "array_columns": base.array_columns,
     }
     ratios = [given[name] / value for name, value in own.items() if name in given and value is not None]
-    vector = {"vector_peak": given["vector_peak"]} if "vector_peak" in given else {}
+    vector = {"vector_peak": given["vector_peak"] * chip.load_ratio("fp32")} if "vector_peak" in given else {}
     if "peak" not in given and not ratios:
         return vector
     peak: Array = given["peak"] if "peak" in given else base.peak * math.prod(ratios, start=np.ones(1))
-    scaled = {name: getattr(base, name) * (peak / base.peak) for name in ("peak_max", "reference_peak", "vector_peak")}
+    scaled = {
+        name: getattr(base, name) * (peak / base.peak) for name in ("peak_max", "load_peak", "reference_peak", "vector_peak")
+    }
     return {**scaled, "peak": peak, **vector}
 
 
@@ -172,15 +179,16 @@ def _memories(chip: Accelerator, given: Mapping[str, Array]) -> dict[str, Array]
     return columns
 
 
-def _times(constants: Resolved, base: Machine, given: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the constants that are times: a share of them is spent in clock cycles."""
+def _times(constants: Resolved, base: Machine, given: Mapping[str, Array], *, load_ratio: float) -> dict[str, Array]:
+    """Return the constants that are times: a share of them is spent in clock cycles, those of the clock under load."""
     part, correction = constants.network, constants.correction
     if "clock" not in given or part.reference_clock is None:
         return {}
     profile = constants.runtimes.get(base.runtime, Runtime())
     scale = forms.launch_s(
-        launch_fitted=1.0, clocked=si_of(part.clocked, 1.0), clock_reference=part.reference_clock.si, clock=given["clock"]
-    )
+        launch_fitted=1.0, clocked=si_of(part.clocked, 1.0), clock_reference=part.reference_clock.si,
+        clock=given["clock"] * load_ratio,
+    )  # fmt: skip
     launch = scale * (part.launch.si if profile.launch is None else profile.launch.si)
     return {
         "launch": launch * si_of(correction and correction.launch_factor, 1.0),

@@ -46,6 +46,8 @@ class Machine:
     element_bytes: float
     peak: float
     peak_max: float
+    load_peak: float
+    """the peak at the clock that the chip holds under load, which times of kernels go by; so are the two below"""
     reference_peak: float
     vector_peak: float
     bandwidth: float

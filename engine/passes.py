@@ -236,14 +236,14 @@ class _Some:
         return {
             "rows": k.rows * np.where(shared, self.b / self.read, 1.0) if shared.any() else k.rows,
             "groups": k.groups * self.read if shared.all() else k.groups * np.where(shared, self.read, self.b),
-            "columns": k.columns, "channels": k.channels, "taps": k.taps, "peak": m.peak,
+            "columns": k.columns, "channels": k.channels, "taps": k.taps, "peak": m.load_peak,
         }  # fmt: skip
 
 
 def _products(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     if on.form.form == "roof":
         return _others(some, on, ladder)
-    plain = {"plain": some.work / on.m.peak} if ladder else {}
+    plain = {"plain": some.work / on.m.load_peak} if ladder else {}
     return plain | (_tiled(some, on, ladder) if on.form.form == "tiled" else _systolic(some.size(on.m), on.m, ladder))
 
 
@@ -272,7 +272,7 @@ def _options(k: Table, tiles: Tiles, m: Table, *, together: bool) -> Iterator[Op
     given = {
         "alignment": tiles.channel_alignment, "contraction_step": tiles.contraction_step,
         "columns": k.columns, "channels": k.channels, "taps": k.taps,
-        "peak": m.peak, "units": m.units, "bandwidth": m.bandwidth, "cache_ratio": m.cache_ratio, "feed": m.feed,
+        "peak": m.load_peak, "units": m.units, "bandwidth": m.bandwidth, "cache_ratio": m.cache_ratio, "feed": m.feed,
         "operand_bytes": m.element_bytes, "weight_bytes": m.element_bytes, "result_bytes": m.element_bytes,
         "reference_peak": m.reference_peak, "sustained": m.sustained, "tile_drain": m.tile_drain, "wave_fill": m.wave_fill,
         "wave_sharing": m.wave_sharing,
@@ -327,10 +327,10 @@ def _systolic(size: Mapping[str, Any], m: Table, ladder: bool) -> dict[str, Arra
 def _attention(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     m, work = on.m, some.work
     if on.form.form == "roof":
-        plain = work / m.peak
+        plain = work / m.load_peak
         return {"plain": plain, "padded": plain, "waves": plain, "full": plain / m.attention}
     size = some.size(m)
-    common = {"rows": size["rows"], "peak": m.peak, "query_tile": on.form.tiles.query_tile, "work": work}
+    common = {"rows": size["rows"], "peak": m.load_peak, "query_tile": on.form.tiles.query_tile, "work": work}
     waves = {**common, "groups": size["groups"], "key_splits": some.k.splits, "units": m.units}
     full = forms.attention_s(
         **waves, sustained=m.attention, channels=size["channels"], softmax_work=m.softmax_work, vector_peak=m.vector_peak
@@ -338,18 +338,22 @@ def _attention(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     if not ladder:
         return {"full": full}
     padded, whole = forms.attention_padded_s(**common), forms.attention_waves_s(**waves)
-    return {"plain": work / m.peak, "padded": padded, "waves": whole, "full": full}
+    return {"plain": work / m.load_peak, "padded": padded, "waves": whole, "full": full}
 
 
 def _others(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
-    m, plain = on.m, some.work / on.m.peak
-    full = plain / m.sustained if on.form.form == "roof" else forms.plain_s(work=some.work, peak=m.peak, sustained=m.sustained)
+    m, plain = on.m, some.work / on.m.load_peak
+    full = (
+        plain / m.sustained
+        if on.form.form == "roof"
+        else forms.plain_s(work=some.work, peak=m.load_peak, sustained=m.sustained)
+    )
     return {"plain": plain, "padded": plain, "waves": plain, "full": full} if ladder else {"full": full}
 
 
 def _rated(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
-    plain = some.work / on.m.peak
-    full = {"full": forms.rated_s(batch=some.b, sample_s=some.k.sample_s) * np.ones_like(on.m.peak)}
+    plain = some.work / on.m.load_peak
+    full = {"full": forms.rated_s(batch=some.b, sample_s=some.k.sample_s) * np.ones_like(on.m.load_peak)}
     return {"plain": plain, "padded": plain, "waves": plain} | full if ladder else full
 
 

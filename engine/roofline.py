@@ -12,9 +12,11 @@ from .closed_form import ClosedForm, maximum, minimum
 from .symbols import (
     bandwidth,
     batch,
+    clock,
     intensity,
     latency,
     limit,
+    load_clock,
     on_chip,
     peak,
     peak_max,
@@ -42,6 +44,10 @@ FORMS: Final = (
     ClosedForm(
         name="roof_s", expression=maximum(work / peak, traffic / bandwidth), unit="s", source=_WILLIAMS,
         doc="Time of one operator on the plain roof.",
+    ),
+    ClosedForm(
+        name="load_peak", expression=peak * load_clock / clock, unit="FLOP/s", source=_OURS,
+        doc="What a published peak becomes at the clock that a chip holds under load.",
     ),
     ClosedForm(
         name="ridge_batch",

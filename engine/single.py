@@ -17,7 +17,7 @@ import numpy.typing as npt
 from . import _compiled as forms
 from . import winograd
 from .accelerator import Accelerator
-from .assembly import bound_memory, clock_scale, energies_of, power, product_constants, si_of, tiles
+from .assembly import bound_memory, clock_scale, energies_of, load_clock_hz, load_peaks, power, product_constants, si_of, tiles
 from .calibration import KernelConstants, Resolved
 from .errors import DomainError, unknown
 from .machine import DTYPE_BYTES, Tiles
@@ -37,7 +37,7 @@ class KernelMachine:
     weight_bytes: float
     result_bytes: float
     quantized_from: float
-    peak: float
+    load_peak: float
     peak_max: float
     reference_peak: float
     vector_peak: float
@@ -142,12 +142,11 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         operand_bytes=recipe.operand_bytes, weight_bytes=recipe.weight_bytes,
         result_bytes=max(recipe.operand_bytes, SIXTEEN_BIT_BYTES),
         quantized_from=SIXTEEN_BIT_BYTES if recipe.quantized else 0.0,
-        peak=chip.peak_dense[dtype].si, peak_max=chip.peak_max_flop_per_s(dtype),
-        reference_peak=chip.reference_peak_flop_per_s, vector_peak=chip.vector_peak_flop_per_s,
+        peak_max=chip.peak_max_flop_per_s(dtype), **load_peaks(chip, dtype),
         bandwidth=si_of(chip.memory.bandwidth),
         cache=chip.cache_bytes or 1.0, units=si_of(chip.parallel_units),
         contraction_step=si_of(kernel.contraction_step, tile_set.contraction_step),
-        clock_scale=clock_scale(kernel, chip.clock_hz(dtype)), launch=kernel.launch.si,
+        clock_scale=clock_scale(kernel, load_clock_hz(chip, dtype)), launch=kernel.launch.si,
         wave_fill=si_of(kernel.wave_fill, 0.0), split_cost=si_of(kernel.split_cost, 0.0),
         host=si_of(kernel.host, 0.0), host_sharpness=si_of(kernel.host_sharpness, 1.0), rotations=float(kernel.rotations),
         quantize_share=si_of(kernel.quantize_share or kernel.bandwidth_share), softmax_work=si_of(kernel.softmax_work, 0.0),
@@ -243,7 +242,7 @@ def _tiled(m: KernelMachine, rows: Array, columns: Array, contraction: Array, *,
                 rows=rows, columns=columns, channels=contraction, taps=1.0, groups=groups, alignment=1.0,
                 tile_rows=float(tile_rows), tile_columns=float(tile_columns), split=float(split), units=m.units,
                 contraction_step=m.contraction_step,
-                operand_bytes=m.operand_bytes, weight_bytes=m.weight_bytes, result_bytes=m.result_bytes, peak=m.peak,
+                operand_bytes=m.operand_bytes, weight_bytes=m.weight_bytes, result_bytes=m.result_bytes, peak=m.load_peak,
                 reference_peak=m.reference_peak, bandwidth=m.bandwidth, cache_ratio=m.cache_ratio, feed=m.feed,
                 split_cost=m.split_cost, sustained=m.sustained, wave_fill=m.wave_fill,
                 wave_sharing=m.wave_sharing, tile_drain=m.tile_drain,
@@ -283,7 +282,7 @@ def _prefill(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
         seconds = forms.prefill_s(
             sequences=batch, tokens=tokens, heads=heads, head_dim=head_dim, query_tile=m.tile_set.query_tile / 2**halvings,
             halvings=float(halvings),
-            peak=m.peak, vector_peak=m.vector_peak, units=m.units, sustained=m.sustained, softmax_work=m.softmax_work,
+            peak=m.load_peak, vector_peak=m.vector_peak, units=m.units, sustained=m.sustained, softmax_work=m.softmax_work,
             tile_efficiency=m.tile_efficiency, head_loss=m.head_loss, wave_fill=m.wave_fill, wave_sharing=m.wave_sharing,
         )  # fmt: skip
         best = np.fmin(best, seconds)
@@ -298,7 +297,7 @@ def _decode(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
     memory_s = _traffic_s(m, 0.0, cached + 2 * batch * heads * head_dim * m.result_bytes)
     compute_s = forms.decode_arithmetic_s(
         sequences=batch, tokens=tokens, heads=heads, kv_heads=kv_heads, head_dim=head_dim, group_rows=_GROUP_ROWS,
-        sustained=m.sustained, peak=m.peak,
+        sustained=m.sustained, peak=m.load_peak,
     )  # fmt: skip
     besides = forms.decode_walk_s(
         sequences=batch, tokens=tokens, kv_heads=kv_heads, head_dim=head_dim, slice_tokens=m.slice_tokens, walk=m.walk,
@@ -354,7 +353,7 @@ def _windows(m: KernelMachine, rows: Array, columns: Array, contraction: Array, 
         seconds = forms.window_product_s(
             rows=rows, columns=columns, channels=contraction, taps=1.0, groups=groups, tile_rows=float(tile_rows),
             tile_columns=float(tile_columns), contraction_step=m.contraction_step,
-            units=m.units, peak=m.peak, sustained=m.sustained, tile_fill=m.tile_fill,
+            units=m.units, peak=m.load_peak, sustained=m.sustained, tile_fill=m.tile_fill,
             tile_edge=m.tile_edge, misalignment=m.misalignment, wave_sharing=m.wave_sharing,
         )  # fmt: skip
         best = np.fmin(best, seconds)
@@ -366,7 +365,7 @@ def _depthwise(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
     side, out = _result_side(sizes), sizes.get("out_channels", sizes["in_channels"])
     each = {**sizes, "out_channels": out, "groups": sizes["in_channels"]}
     work = 2 * sizes["kernel"] ** 2 * sizes["batch"] * out * side**2
-    compute_s = forms.plain_s(work=work, sustained=1.0, peak=min(m.peak, m.vector_peak))
+    compute_s = forms.plain_s(work=work, sustained=1.0, peak=min(m.load_peak, m.vector_peak))
     return _kernel(m, np.asarray(compute_s, dtype=float), *_image_bytes(m, each, side))
 
 

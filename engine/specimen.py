@@ -89,6 +89,7 @@ def _arithmetic(chip: Accelerator, dtype: str, figures: Mapping[str, float]) -> 
         "parallel_units": chip.parallel_units and _scaled(chip.parallel_units, units),
         "peak_clock": {name: _scaled(each, clock) for name, each in chip.peak_clock.items()},
         "max_clock": chip.max_clock and _scaled(chip.max_clock, clock),
+        "load_clock": chip.load_clock and _scaled(chip.load_clock, clock),
     }
 
 

@@ -53,6 +53,7 @@ reference_peak = _symbol("reference_peak", r"\pi_{16}", "dense peak of 16-bit op
 vector_peak = _symbol("vector_peak", r"\pi_v", "peak of the vector units in fp32 [FLOP/s]")
 feed = _symbol("feed", "u", "operand bytes that a unit takes in per FLOP of the 16-bit peak [B/FLOP]")
 clock = _symbol("clock", r"\mathit{clk}", "clock [Hz]")
+load_clock = _symbol("load_clock", r"\mathit{clk}_l", "clock that a chip holds under load, below its power limit [Hz]")
 clock_reference = _symbol("clock_reference", r"\mathit{clk}_0", "clock at which a launch was fitted [Hz]")
 clocked = _symbol("clocked", "c", "share of a launch that is spent in clock cycles", positive=False)
 launch = _symbol("launch", "t_0", "launch, drain and fill of one kernel [s]", positive=False)

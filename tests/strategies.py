@@ -88,7 +88,7 @@ _CHIPS: dict[str, dict[str, Any]] = {
         "flop_per_clock": {"bf16": _quantity(4096, "FLOP/clk"), "int8": _quantity(8192, "OP/clk")},
         "parallel_units": _quantity(132, "SM"),
         "peak_clock": {"default": _quantity(1830, "MHz")},
-        "max_clock": _quantity(1980, "MHz"),
+        "max_clock": _quantity(1980, "MHz"), "load_clock": _quantity(1900, "MHz"),
         "memory": {"type": "HBM3", "bandwidth": _quantity(3.35, "TB/s"), "capacity": _quantity(80, "GB")},
     },
     "systolic": {
@@ -139,10 +139,11 @@ def machines(draw: st.DrawFn, forms: Sequence[str] = FORMS) -> Machine:
     """Return machines far around those that exist: four decades of peak and bandwidth, any constants in their range."""
     base = base_machine(draw(st.sampled_from(forms)), draw(st.sampled_from(["bf16", "int8"])))
     peak, bandwidth, cache_bytes = draw(decades(12, 16)), draw(decades(9.5, 13.5)), draw(decades(3, 9))
-    tdp_w = draw(decades(0, 3.5))
+    highest, tdp_w = draw(st.floats(1.0, 1.2)), draw(decades(0, 3.5))
     share = st.floats(0.2, 1.0)
     return replace(
-        base, peak=peak, peak_max=peak * draw(st.floats(1.0, 1.2)), bandwidth=bandwidth, bound_bandwidth=bandwidth,
+        base, peak=peak, peak_max=peak * highest, bandwidth=bandwidth, bound_bandwidth=bandwidth,
+        load_peak=peak * draw(st.one_of(st.just(1.0), st.floats(0.7, highest))),
         cache=cache_bytes, on_chip=cache_bytes * draw(st.floats(1.0, 2.0)), units=float(draw(st.integers(1, 256))),
         reference_peak=peak * draw(st.sampled_from([0.5, 1.0])), vector_peak=peak / draw(st.floats(2.0, 64.0)),
         tdp_w=tdp_w, idle_w=tdp_w * draw(st.floats(0.0, 0.6)), launch=draw(decades(-7, -4)),

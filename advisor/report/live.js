@@ -17,7 +17,7 @@ function sizeOf(kernel, machine, batch) {
     rows: kernel.rows * (kernel.shared ? batch / read : 1),
     groups: kernel.groups * (kernel.shared ? read : batch),
     columns: kernel.columns, channels: kernel.channels, taps: kernel.taps, key_splits: kernel.key_splits,
-    peak: machine.peak,
+    peak: machine.load_peak,
     weights: kernel.weights * read * machine.element_bytes,
   };
 }
@@ -26,7 +26,7 @@ function tiled(size, m) {
   let best = { full: Infinity };
   for (const [tile_rows, tile_columns] of m.tiles) {
     for (const split of m.splits) {
-      const chosen = { ...size, ...m, tile_rows, tile_columns, split, peak: m.peak, operand_bytes: m.element_bytes,
+      const chosen = { ...size, ...m, tile_rows, tile_columns, split, peak: m.load_peak, operand_bytes: m.element_bytes,
         weight_bytes: m.element_bytes, result_bytes: m.element_bytes };
       const full = forms.tiled_s(chosen);
       if (!(full >= best.full)) best = { full, chosen };
@@ -47,14 +47,14 @@ function attention(size, m, work) {
 
 function compute(kernel, size, m, batch) {
   const work = kernel.work_done * batch;
-  const plain = work / m.peak;
+  const plain = work / m.load_peak;
   if (m.form === "rated") return { plain, padded: plain, waves: plain, full: forms.rated_s({ batch, sample_s: kernel.sample_s }) };
   if (m.form === "roof") {
     return { plain, padded: plain, waves: plain, full: plain / (kernel.kind === "attention" ? m.attention : m.sustained) };
   }
   if (kernel.kind === "gemm" || kernel.kind === "conv") return { plain, ...(m.form === "tiled" ? tiled(size, m) : systolic(size, m)) };
   if (kernel.kind === "attention") return { plain, ...attention(size, m, work) };
-  return { plain, padded: plain, waves: plain, full: forms.plain_s({ work, peak: m.peak, sustained: m.sustained }) };
+  return { plain, padded: plain, waves: plain, full: forms.plain_s({ work, peak: m.load_peak, sustained: m.sustained }) };
 }
 
 function kernelOn(kernel, m, batch, allWeights) {

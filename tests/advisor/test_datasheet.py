@@ -36,6 +36,7 @@ def chip(**changes: Any) -> Accelerator:
         "parallel_units": quantity(10, "SM"),
         "peak_clock": {"default": quantity(1000, "MHz")},
         "max_clock": quantity(1.5, "GHz"),
+        "load_clock": quantity(1.2, "GHz"),
         "memory": {"type": "HBM", "bandwidth": quantity(1, "TB/s"), "capacity": quantity(10, "GB"),
                    "bus_width": quantity(1000, "bit"), "data_rate": quantity(8, "GT/s")},
         "last_level_cache": quantity(1, "MiB"),
@@ -52,6 +53,7 @@ def test_derived_figures_by_hand() -> None:
             "ridge_point_flop_per_byte": 100e12 / 1e12,
             "balance_byte_per_flop": 1e12 / 100e12,
             "peak_per_tdp_flop_per_j": 100e12 / 50,
+            "load_peak_flop_per_s": 1.2 * 100e12,
             "implied_flop_per_clock_and_unit": 100e12 / (10 * 1e9),
             "units_x_clock_x_flop_per_clock": 10 * 1e9 * 10000,
             "units_x_clock_x_flop_per_clock_over_peak": 1.0,
@@ -68,6 +70,7 @@ def test_the_arithmetic_names_the_numbers_as_they_are_printed() -> None:
         "balance": "bandwidth / peak = 0.01 B/FLOP",
         "peak/TDP": "100 TFLOP/s / 50 W = 2,000 GFLOP/J, the most that the TDP allows at the peak",
         "units x clock": "10 SM x 1000 MHz x 10000 FLOP/clk = 100 TFLOP/s, 100.0 % of the published peak",
+        "peak under load": "peak x 1.2 GHz / 1000 MHz = 120 TFLOP/s, 120.0 % of the published peak",
         "highest peak": "10 SM x highest clock 1.5 GHz x 10000 FLOP/clk = 150 TFLOP/s, which the bound uses",
         "bus x rate": "1000 bit x 8 GT/s / 8 = 1 TB/s, 100.0 % of the bandwidth",
         "on the chip": "1 MiB + 10 SM x 4 KiB = 1.09 MB, which the bound counts as on the chip; "
@@ -76,7 +79,7 @@ def test_the_arithmetic_names_the_numbers_as_they_are_printed() -> None:
 
 
 def test_without_a_clock_the_highest_peak_is_the_published_one_and_half_its_last_digit() -> None:
-    bare = chip(max_clock=None, peak_clock={}, tdp=None, memory={"type": "none"}, last_level_cache=None)
+    bare = chip(max_clock=None, peak_clock={}, load_clock=None, tdp=None, memory={"type": "none"}, last_level_cache=None)
     assert arithmetic(bare, "bf16") == [
         ("highest peak", "100 TFLOP/s plus half of its last digit = 100.5 TFLOP/s, which the bound uses")
     ]

@@ -20,6 +20,7 @@ from engine.machine import GRAPH
 from engine.network import Network
 from engine.passes import breakdown
 from engine.solve import roof_curve
+from engine.units import render
 
 CATALOG = load()
 CASES = [
@@ -154,6 +155,16 @@ def test_attention_is_told_with_the_vector_work_of_its_scores() -> None:
     assert step.value == pytest.approx(parts.compute["full"].item(), rel=1e-9)
     assert "softmax_work" in step.text
     assert "19.49 TFLOP/s" in step.substituted  # fp32, the peak of the vector units
+
+
+def test_a_peak_is_told_at_the_clock_under_load() -> None:
+    steps = steps_of("resnet50", "nvidia-rtx4090", "int8", 64)
+    machine = CATALOG.machine("nvidia-rtx4090", "int8")
+    assert steps["peak under load"].form == "load_peak"
+    assert steps["peak under load"].value == pytest.approx(machine.load_peak, rel=1e-12)
+    told = next(step for title, step in steps.items() if title.endswith(": arithmetic"))
+    assert render(machine.load_peak, "rate", 4) in told.substituted
+    assert "peak under load" not in steps_of("resnet50", "nvidia-l4", "int8", 64)
 
 
 def test_a_launch_is_told_at_the_clock_of_the_chip() -> None:

@@ -27,7 +27,8 @@ _WHOLE = {
 }  # fmt: skip
 """Symbols inside ceilings: whole numbers up to here, so that no rounding moves a ceiling."""
 _DECADES = {
-    "peak": (9, 16), "peak_max": (9, 16), "bandwidth": (8, 14), "clock": (8, 10), "work": (0, 16), "work_min": (0, 16),
+    "peak": (9, 16), "peak_max": (9, 16), "bandwidth": (8, 14), "clock": (8, 10), "load_clock": (8, 10),
+    "work": (0, 16), "work_min": (0, 16),
     "batch": (0, 4), "work_each": (0, 14),
     "traffic": (0, 13), "traffic_min": (0, 13), "traffic_each": (0, 11), "traffic_once": (0, 12),
     "on_chip": (0, 10), "cache": (3, 10), "activations": (0, 12), "weights": (0, 12),

@@ -204,7 +204,7 @@ def test_a_mixture_in_which_all_tokens_take_all_experts_multiplies_as_a_grouped_
     names = ("rows", "columns", "channels", "groups", "weights")
     assert {name: getattr(cost, name) for name in names} == {name: getattr(grouped, name) for name in names}
     compute = breakdown(network, [machine], np.array([[3.0]])).compute["plain"][0, 0, 0]
-    assert compute == pytest.approx(3 * experts * 2 * tokens * out * width / machine.peak)
+    assert compute == pytest.approx(3 * experts * 2 * tokens * out * width / machine.load_peak)
 
 
 def test_the_plain_roof_reads_all_experts_unless_it_is_asked_for_a_batch() -> None:

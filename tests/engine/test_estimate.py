@@ -100,13 +100,35 @@ def test_more_cache_and_more_power_never_hurt(network: Network, machine: Machine
 def test_utilization_stays_below_its_bounds(network: Network, machine: Machine) -> None:
     points = one(network, machine)
     assert not_above(points.mfu, points.mfu_upper_bound)
-    assert not_above(points.mfu, np.full_like(points.mfu, ratio_of_works(network)))
+    faster = max(1.0, machine.load_peak / machine.peak)
+    assert not_above(points.mfu, np.full_like(points.mfu, faster * ratio_of_works(network)))
     work = network.work * BATCHES
     assert points.mfu == pytest.approx(work / (points.latency_estimate_s * machine.peak))
     if network.work:
         assert points.mfu_upper_bound == pytest.approx(work / (points.latency_lower_bound_s * machine.peak))
     highest = ratio_of_works(network) * machine.peak_max / machine.peak
     assert not_above(points.mfu_upper_bound, np.full_like(points.mfu, highest))
+
+
+def test_a_clock_under_load_moves_what_goes_by_the_clock_and_nothing_else() -> None:
+    whole = {"peak_clock": {"default": {"value": 1800, "unit": "MHz", "source": "us"}}}
+    plain = strategies.machine("tiled", **whole, load_clock=None)
+    locked = strategies.machine("tiled", **whole, load_clock={"value": 900, "unit": "MHz", "source": "us"})
+    assert plain.load_peak == plain.peak == locked.peak == 2 * locked.load_peak
+    assert plain.reference_peak == 2 * locked.reference_peak
+    in_cycles = {"launch", "wave_fill", "split_cost"}  # a share of each
+    same = {"load_peak": 1.0, "reference_peak": 1.0} | {name: getattr(plain, name) for name in in_cycles}
+    rest = [repr(replace(one, **same)) for one in (locked, plain)]  # as texts, since NaN equals nothing
+    assert rest[0] == rest[1]
+    assert locked.launch > plain.launch
+
+
+@given(strategies.networks(), strategies.machines(), st.floats(0.5, 1.0))
+def test_a_higher_clock_under_load_never_slows_and_leaves_the_bound(network: Network, machine: Machine, share: float) -> None:
+    slower = {name: getattr(machine, name) * share for name in ("load_peak", "reference_peak", "vector_peak")}
+    fast, slow = one(network, machine), one(network, replace(machine, **slower))
+    assert not_above(fast.latency_estimate_s, slow.latency_estimate_s)
+    np.testing.assert_array_equal(fast.latency_lower_bound_s, slow.latency_lower_bound_s)
 
 
 @given(strategies.networks(), strategies.machines())
@@ -190,7 +212,7 @@ def test_a_measured_time_factor_keeps_power_below_tdp(form: str, time_factor: fl
 def test_the_ladder_starts_at_the_speed_of_light() -> None:
     network, machine = strategies.network("resnet50"), strategies.base_machine("tiled", "bf16")
     points = one(network, machine)
-    assert points.ladder_s["arithmetic"][0] == pytest.approx(network.work * BATCHES / machine.peak)
+    assert points.ladder_s["arithmetic"][0] == pytest.approx(network.work * BATCHES / machine.load_peak)
     launches = machine.launch * len(network.kernels)
     assert np.all(points.ladder_s["dispatch"][0] == pytest.approx(launches))
 
@@ -211,11 +233,11 @@ def test_attention_and_products_are_sustained_at_their_own_shares(form: str) -> 
     )  # fmt: skip
     heads, tokens, width = 8, 1536, 64
     attention = strategies.tiny([{"op": "attention", "heads": heads}], {"x": [tokens, 3 * heads * width]})
-    expected = attention.work / (0.25 * machine.peak)
+    expected = attention.work / (0.25 * machine.load_peak)
     assert one(attention, machine, [1]).latency_estimate_s[0, 0] == pytest.approx(expected, rel=1e-3)
     if form != "systolic":  # there the fill of the arrays comes on top; its form is held by hand elsewhere
         product = strategies.tiny([{"op": "linear", "out_features": 1024}], {"x": [tokens, 1024]})
-        expected = product.work / (0.5 * machine.peak)
+        expected = product.work / (0.5 * machine.load_peak)
         assert one(product, machine, [1]).latency_estimate_s[0, 0] == pytest.approx(expected, rel=1e-3)
 
 
@@ -307,8 +329,9 @@ def test_every_machine_of_the_catalogue_keeps_the_laws(name: str) -> None:
     assert np.all(points.latency_estimate_s[known] <= points.latency_p90_s[known])
     assert never_falls(points.latency_lower_bound_s)
     assert never_falls(points.latency_estimate_s[known.all(axis=1)])
-    # a measured chip may be better than its family, by its factor of the time, as far as the highest clock goes
-    better = [min(machine.peak_max / machine.peak, max(1.0, 1.0 / machine.time_factor)) for machine in machines]
+    # a chip may run above the clock of its peak, and a measured one be better than its family, as far as the highest clock goes
+    faster = [max(machine.load_peak / machine.peak, 1.0) / min(machine.time_factor, 1.0) for machine in machines]
+    better = [min(machine.peak_max / machine.peak, ratio) for machine, ratio in zip(machines, faster, strict=True)]
     most = ratio_of_works(network) * np.array(better)[:, None]
     assert not_above(points.mfu[known], np.broadcast_to(most, known.shape)[known])
     assert not_above(points.power_w[known], tdp[known])
