@@ -32,7 +32,7 @@ from advisor.lab.points import Array, Published, Sweep
 from engine import load, predict
 from engine.calibration import Interval
 from engine.catalog import Catalog
-from engine.machine import Machine
+from engine.machine import GRAPH, Machine
 from engine.passes import breakdown
 
 LIMITS: Final = 9
@@ -56,7 +56,7 @@ def main() -> None:
     parts: dict[str, Callable[[], None]] = {
         "kernels": lambda: print_kernels(catalog, published),
         "networks": lambda: print_networks(study()),
-        "decisions": lambda: print_decisions(study()),
+        "decisions": lambda: print_decisions(study(), published),
         "ranking": lambda: print_ranking(study()),
         "eager": lambda: print_eager(catalog, published),
         "energy": lambda: print_energy(catalog, arguments.data),
@@ -240,7 +240,7 @@ def roofs(case: Case) -> tuple[Array, Array]:
 
 def roof_times(case: Case) -> tuple[Array, Array]:
     """Return the plain and the layered roofline of every point [s]; every byte comes from memory."""
-    bare = replace(case.machine, cache=1.0)
+    bare = replace(case.machine, cache=1.0, load_peak=case.machine.peak)
     batches = np.array(networks.BEST_BATCHES) if case.target.best else case.target.sweep.batches
     with np.errstate(all="ignore"):
         parts = breakdown(case.target.network, [bare], batches[np.newaxis])
@@ -324,8 +324,8 @@ class Tally:
         )
 
 
-def print_decisions(study: Study) -> None:
-    """Print what choosing the batch from predictions alone comes to, beside three simpler ways."""
+def print_decisions(study: Study, published: Published) -> None:
+    """Print what choosing the batch from predictions alone comes to, beside simpler ways, and in other runtimes."""
     print(f"Decisions: the batch of highest throughput within a latency limit; {LIMITS} limits for each sweep of at least")
     print(f"{LEAST_BATCHES} batches, log-spaced above its fastest batch. Violations in % of decisions; throughput over that of")
     print("the best measured batch within the limit, 0 where it is violated; abstained in %, though a measured batch qualifies")
@@ -333,7 +333,7 @@ def print_decisions(study: Study) -> None:
     for title, cases in (("chip left out", study.unseen), ("two numbers, sweep left out", study.calibrated)):
         enough = [c for c in cases if len(c.target.sweep.batches) >= LEAST_BATCHES]
         ways: dict[str, Callable[[Case], Array]] = {
-            "90 % certainty": lambda c: networks.points(c.target, c.machine).latency_p90_s[0],
+            "90 % certainty": ninety,
             "the estimate": lambda c: networks.times(c.target, c.machine),
             "plain roofline": lambda c: roof_times(c)[0],
         }
@@ -341,6 +341,27 @@ def print_decisions(study: Study) -> None:
             print(f"  {f'{title}: {name}':44}{tally(enough, predicted)}", flush=True)
         for name, place in (("batch 1", 0), ("largest batch", -1)):
             print(f"  {f'{title}: {name}':44}{tally_fixed(enough, place)}", flush=True)
+    others = other_runtimes(study.catalog, published)
+    for runtime in sorted({c.target.sweep.runtime for c in others}):
+        print(f"  {f'{runtime}, no host calibrated: 90 % certainty':44}", end="")
+        print(tally([c for c in others if c.target.sweep.runtime == runtime], ninety))
+    left = [c for c in study.unseen if len(c.target.sweep.batches) >= LEAST_BATCHES]
+    print(f"  {'all runtimes: 90 % certainty':44}{tally([*left, *others], ninety)}", flush=True)
+
+
+def ninety(case: Case) -> Array:
+    """Return the latency that is called 90 % sure [s]."""
+    return np.asarray(networks.points(case.target, case.machine).latency_p90_s[0], dtype=float)
+
+
+def other_runtimes(catalog: Catalog, published: Published) -> list[Case]:
+    """Return the sweeps of runtimes that do not tune every kernel, with constants of theirs that saw them and none of the chip."""
+    base = networks.unmeasured(catalog)
+    sweeps = [s for s in published.sweeps if s.runtime != GRAPH and len(s.batches) >= LEAST_BATCHES]
+    return [
+        Case(target=t, machine=base.machine(t.sweep.hardware, t.sweep.dtype, t.sweep.runtime))
+        for t in networks.targets(sweeps, base)
+    ]
 
 
 def limits_of(seconds: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -44,11 +44,11 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         floor_w=si_of(chip.energy_floors and chip.energy_floors.power),
         floor_flop_j=si_of(chip.energy_floors and chip.energy_floors.flop),
         floor_byte_j=si_of(chip.energy_floors and chip.energy_floors.byte),
-        attention=si_of(part.attention, part.sustained.si), softmax_work=si_of(part.softmax_work, 0.0),
+        softmax_work=si_of(part.softmax_work, 0.0),
         power_exponent=si_of(part.power_exponent, 1.0),
         host=si_of(profile.host, 0.0), host_sharpness=si_of(profile.host_sharpness, 1.0),
         level=interval.level, rates=class_times(constants),
-        **product_constants(part) | _shares(chip, constants),
+        **product_constants(part) | _shares(chip, constants) | _sustained(part, dtype),
         **_times(chip, constants, profile, dtype), **_ratios(interval), **bound_memory(chip),
         **energies_of(chip, constants, dtype), **power(chip, constants),
     )  # fmt: skip
@@ -113,6 +113,17 @@ def _shares(chip: Accelerator, constants: Resolved) -> dict[str, float]:
         return {"product_share": constants.network.bandwidth_share.si}
     whole, rates = si_of(chip.memory.bandwidth), constants.rates
     return {"bandwidth_share": rates.bandwidth.si / whole, "product_share": rates.product_bandwidth.si / whole}
+
+
+VECTOR_DTYPES: Final = ("fp32", "fp64")
+"""Formats of which products run on the vector units of a GPU."""
+
+
+def _sustained(part: Constants, dtype: str) -> dict[str, float]:
+    """Return the sustained shares of the peak of a format, of products and of those of attention."""
+    if dtype in VECTOR_DTYPES and part.vector_sustained is not None:
+        return {"sustained": part.vector_sustained.si, "attention": part.vector_sustained.si}
+    return {"sustained": part.sustained.si, "attention": si_of(part.attention, part.sustained.si)}
 
 
 def _cache(chip: Accelerator, constants: Resolved) -> float:

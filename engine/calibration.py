@@ -135,6 +135,8 @@ class Constants(Product):
     reference_clock: Frequency | None = None
     clocked: Share | None = None
     sustained: Fraction
+    vector_sustained: Fraction | None = None
+    """share of the peak in fp32 and fp64, which run on the vector units, where it is not that of the other formats"""
     bandwidth_share: Fraction
     cache_ratio: Fraction
     attention: Fraction | None = None
