@@ -77,7 +77,8 @@ KINDS: Final = words("gpu", "tpu", "npu", "cpu", "dataflow", "edge")
 RUNTIMES: Final = words(
     graph="every kernel is tuned, as TensorRT does",
     compiled="torch.compile, Paddle-TRT and the like",
-    eager="a framework that launches operator by operator",
+    session="a framework that walks a stored graph: TensorFlow, MXNet, PaddlePaddle",
+    eager="a framework that launches operator by operator, as PyTorch does",
 )
 BATCHES: Final = words("1", "1..64x2", "1..64", "1,2,4,8")
 TIMES: Final = words("1ms", "10ms", "100ms")

@@ -36,7 +36,8 @@ Runtime = Annotated[
     str | None,
     typer.Option(
         help="How the software runs the model: graph (every kernel tuned, as TensorRT does; without this option), compiled "
-        "(torch.compile, Paddle-TRT and the like) or eager (a framework that launches operator by operator).",
+        "(torch.compile, Paddle-TRT and the like), session (a framework that walks a stored graph: TensorFlow, MXNet, "
+        "PaddlePaddle) or eager (one that launches operator by operator, as PyTorch does).",
         metavar="WORD",
         autocompletion=one(RUNTIMES),
     ),

@@ -26,7 +26,7 @@ import internal
 import numpy as np
 
 from advisor.lab import kernels, names, networks, tables
-from advisor.lab.fit import Prior, fit
+from advisor.lab.fit import fit
 from advisor.lab.networks import Target
 from advisor.lab.points import Array, Published, Sweep
 from engine import load, predict
@@ -355,7 +355,7 @@ def ninety(case: Case) -> Array:
 
 
 def other_runtimes(catalog: Catalog, published: Published) -> list[Case]:
-    """Return the sweeps of runtimes that do not tune every kernel, with constants of theirs that saw them and none of the chip."""
+    """Return the sweeps of the other runtimes, with constants of theirs that saw them, and none of the chip."""
     base = networks.unmeasured(catalog)
     sweeps = [s for s in published.sweeps if s.runtime != GRAPH and len(s.batches) >= LEAST_BATCHES]
     return [
@@ -470,24 +470,22 @@ def regret(measured: Array, ours: Array) -> float:
 # Eager frameworks.
 
 
-HOST: Final = {"host": Prior(value=3e-5, spread=0.7), "device_share": Prior(value=0.75, spread=0.4)}
-"""What belongs to a host and its framework: time per operator [s], and the rate of its kernels over tuned ones."""
-
-
 def print_eager(catalog: Catalog, published: Published) -> None:
     """Print the errors of eager frameworks on a host calibrated with two numbers from half of its points."""
     print("Eager frameworks, host calibrated with two numbers: absolute error of the time in %, on points that it did not see")
     print(f"  {'framework':56}{'chip':26}{HEADING}   host us   device share")
     base = networks.unmeasured(catalog)
     groups: dict[tuple[str, str, str, str], list[Target]] = defaultdict(list)
-    for target in networks.targets([s for s in published.sweeps if s.runtime == "eager" and s.source in HOSTED], base):
+    for target in networks.targets(
+        [s for s in published.sweeps if s.runtime in ("session", "eager") and s.source in HOSTED], base
+    ):
         sweep = target.sweep
         groups[sweep.source, sweep.software, sweep.hardware, sweep.dtype].append(target)
     pooled: dict[str, list[Array]] = defaultdict(list)
     for (source, software, hardware, dtype), each in sorted(groups.items()):
         if sum(len(t.sweep.batches) > 1 for t in each) == 0 or sum(len(t.sweep.batches) for t in each) < LEAST_BATCHES:
             continue
-        machine = base.machine(hardware, dtype, "eager")
+        machine = base.machine(hardware, dtype, each[0].sweep.runtime)
         errors, values = halves(each, machine)
         pooled["TensorFlow" if "tensorflow" in software.lower() else "PyTorch and others"].append(errors)
         host = f"{values['host'] * 1e6:10.1f}{values['device_share']:12.2f}"
@@ -526,7 +524,9 @@ def hosted(machine: Machine, values: Mapping[str, float]) -> Machine:
 def fit_host(each: Sequence[Target], machine: Machine) -> Mapping[str, float]:
     """Return the two numbers of a host."""
     measured = np.concatenate([t.sweep.seconds for t in each])
-    return fit(lambda values: np.concatenate([networks.times(t, hosted(machine, values)) for t in each]), measured, HOST).values
+    return fit(
+        lambda values: np.concatenate([networks.times(t, hosted(machine, values)) for t in each]), measured, fits.HOST
+    ).values
 
 
 # Energy.

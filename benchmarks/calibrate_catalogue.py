@@ -441,7 +441,7 @@ def calibrate_runtimes(catalog: Catalog, sweeps: Sequence[Sweep]) -> dict[str, C
     known = catalog.calibrations["runtimes"]
     base = networks.unmeasured(catalog)
     profiles = dict(known.runtimes)
-    for name in ("compiled", "eager"):
+    for name in RUNTIME:
         each = [t for t in networks.targets([s for s in sweeps if s.runtime == name], base) if catalog_kind(base, t) == "gpu"]
         machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype, name) for t in each}
         values = fit_runtime(each, machines, name)
@@ -466,9 +466,11 @@ def catalog_kind(catalog: Catalog, target: Target) -> str:
     return catalog.accelerators[target.sweep.hardware].kind
 
 
+HOST: Final = {"host": Prior(value=3e-5, spread=0.7), "device_share": Prior(value=0.75, spread=0.4)}
 RUNTIME: Final = {
     "compiled": {"device_share": Prior(value=0.7, spread=0.4)},
-    "eager": {"host": Prior(value=3e-5, spread=0.7), "device_share": Prior(value=0.75, spread=0.4)},
+    "session": HOST,
+    "eager": HOST,
 }
 """What is fitted of a runtime: time of the host per operator [s], and the rate of its kernels over tuned ones."""
 

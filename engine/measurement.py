@@ -10,9 +10,9 @@ from .machine import Dtype
 from .quantity import Identifier, Integral, Key, Model, Power, Share, Source, Text, Time, Tuple
 from .quantity import Throughput as ThroughputQuantity
 
-Runtime = Literal["graph", "compiled", "eager"]
+Runtime = Literal["graph", "compiled", "session", "eager"]
 """graph: a runtime that tunes every kernel runs a fused graph; compiled: a framework fuses, or has a library of kernels made
-for the network; eager: a framework launches operator by operator."""
+for the network; session: a framework walks a stored graph operator by operator; eager: its user's program launches them."""
 
 
 class Point(Model):

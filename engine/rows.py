@@ -49,9 +49,9 @@ def predict(
     """Return one row for every accelerator, number format and batch; a value that follows from an unknown is None.
 
     Without `dtypes`, every format of each chip. `runtime` is "graph" for tuned kernels launched from a graph, "compiled" for
-    fused kernels that are not all tuned, "eager" for a framework that launches operator by operator. Times are in s, energies
-    in J, memory in B. Raises UnknownNameError for a name of no spec and a runtime that a chip has not, GraphError for a size,
-    DomainError for a batch below 1.
+    fused kernels that are not all tuned, "session" for a framework that walks a stored graph, "eager" for one that launches
+    operator by operator. Times are in s, energies in J, memory in B. Raises UnknownNameError for a name of no spec and a
+    runtime that a chip has not, GraphError for a size, DomainError for a batch below 1.
 
     >>> row = predict("resnet50", ["nvidia-h100-sxm"], [1], ["int8"])[0]
     >>> row["latency_lower_bound_s"] <= row["latency_p10_s"] <= row["latency_estimate_s"] <= row["latency_p90_s"]

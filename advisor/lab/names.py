@@ -7,8 +7,7 @@ from typing import Final
 
 from engine.accelerator import Accelerator
 from engine.catalog import Catalog, measured_names
-
-from .points import Runtime
+from engine.measurement import Runtime
 
 OUTSIDE: Final[Mapping[str, str]] = {
     "chip": "the chip is not in the catalogue, or its name is that of several products",
@@ -62,10 +61,12 @@ COMPILED: Final = (
 """What the name of a software begins with, or has as a word, that fuses and compiles inside a framework, or has a library of
 kernels made for a kind of network: it stays behind a runtime that tunes every kernel. Asked before `GRAPH`."""
 GRAPH: Final = ("tensorrt", "trt", "aitemplate", "hailort", "qaic", "neuron", "tpu-mlir", "ascend", "openvino")
-"""The same for a runtime that compiles the whole network and tunes its kernels for the chip.
-
-Everything else (PyTorch, TorchScript, TensorFlow, MXNet, Hugging Face) is eager: the host issues every operator. So is
+"""The same for a runtime that compiles the whole network and tunes its kernels for the chip."""
+SESSION: Final = ("tensorflow", "tf", "mxnet", "paddlepaddle")
+"""The same for a framework that walks a stored graph operator by operator, so that no interpreter stands between them. So does
 TensorFlow with XLA, which fuses clusters that a host still issues: its small batches take as long as without it.
+
+Everything else (PyTorch, TorchScript, Hugging Face) is eager: the host issues every operator.
 """
 PADDING_REMOVED: Final = "eff"
 """A word in the name of software of FasterTransformer that skips the padding of short texts."""
@@ -112,16 +113,17 @@ def words(software: str) -> set[str]:
 
 
 def runtime_of(software: str) -> Runtime:
-    """Return how a software runs a network: "graph" for one that tunes every kernel, "compiled", or "eager".
+    """Return how a software runs a network: "graph" for one that tunes every kernel, "compiled", "session" or "eager".
 
     >>> runtime_of("TensorRT 8"), runtime_of("PyTorch 1.12 eager"), runtime_of("FT cpp"), runtime_of("PaddlePaddle")
-    ('graph', 'eager', 'compiled', 'eager')
+    ('graph', 'eager', 'compiled', 'session')
     """
     folded, parts = software.casefold(), words(software)
-    if folded.startswith("paddlepaddle"):
-        return "eager"
+    if folded.startswith("paddlepaddle"):  # begins as Paddle-TRT does
+        return "session"
 
     def has(names: tuple[str, ...]) -> bool:
         return any(folded.startswith(name) or name in parts for name in names)
 
-    return "compiled" if has(COMPILED) else "graph" if has(GRAPH) else "eager"
+    kinds: tuple[tuple[Runtime, tuple[str, ...]], ...] = (("compiled", COMPILED), ("graph", GRAPH), ("session", SESSION))
+    return next((kind for kind, names in kinds if has(names)), "eager")

@@ -10,9 +10,10 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from engine.measurement import Runtime
+
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-Runtime = Literal["graph", "compiled", "eager"]
 Operator = Literal["gemm", "prefill", "decode", "conv", "elementwise", "softmax", "norm"]
 
 _ATTENTION: Final = ("batch", "tokens", "context", "heads", "kv_heads", "head_dim", "kv_bytes")

@@ -290,11 +290,12 @@ def test_32_bit_products_of_a_network_run_in_tf32_where_a_chip_has_it(tmp_path: 
     assert [sweep.dtype for sweep in sweeps(tmp_path, *rows).sweeps] == ["fp32", "tf32"]
 
 
-def test_frameworks_are_eager() -> None:
-    runtimes = {
-        software: names.runtime_of(software) for software in ("PyTorch", "TF [TensorFlow]", "eager NHWC", "Huggingface")
+def test_frameworks_launch_operators_or_walk_a_graph() -> None:
+    assert {names.runtime_of(software) for software in ("PyTorch", "TorchScript [PyTorch]", "eager NHWC", "Huggingface")} == {
+        "eager"
     }
-    assert set(runtimes.values()) == {"eager"}
+    walking = ("TF [TensorFlow]", "TF-FP16 [TensorFlow]", "TensorFlow1", "MXNet", "PaddlePaddle")
+    assert {names.runtime_of(software) for software in walking} == {"session"}
     runtimes = {
         software: names.runtime_of(software) for software in ("Paddle-TRT", "FT-INT8-v2 [PyTorch]", "torch.compile NCHW")
     }
