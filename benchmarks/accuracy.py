@@ -342,11 +342,12 @@ def print_decisions(study: Study, published: Published) -> None:
         for name, place in (("batch 1", 0), ("largest batch", -1)):
             print(f"  {f'{title}: {name}':44}{tally_fixed(enough, place)}", flush=True)
     others = other_runtimes(study.catalog, published)
-    for runtime in sorted({c.target.sweep.runtime for c in others}):
-        print(f"  {f'{runtime}, no host calibrated: 90 % certainty':44}", end="")
-        print(tally([c for c in others if c.target.sweep.runtime == runtime], ninety))
+    for title, cases in (("no host", others), ("host, sweep out", list(on_their_hosts(others)))):
+        for runtime in sorted({c.target.sweep.runtime for c in cases}):
+            print(f"  {f'{runtime}, {title}: 90 % certainty':44}", end="")
+            print(tally([c for c in cases if c.target.sweep.runtime == runtime], ninety), flush=True)
     left = [c for c in study.unseen if len(c.target.sweep.batches) >= LEAST_BATCHES]
-    print(f"  {'all runtimes: 90 % certainty':44}{tally([*left, *others], ninety)}", flush=True)
+    print(f"  {'all runtimes, no host: 90 % certainty':44}{tally([*left, *others], ninety)}", flush=True)
 
 
 def ninety(case: Case) -> Array:
@@ -413,6 +414,26 @@ def summed(results: Sequence[tuple[bool, bool, float]]) -> Tally:
         decided=len(decided), violated=sum(r[1] for r in decided), abstained=len(results) - len(decided),
         share=np.array([r[2] for r in decided]),
     )  # fmt: skip
+
+
+def on_their_hosts(cases: Sequence[Case]) -> Iterator[Case]:
+    """Yield every case with the numbers of its runtime fitted to the other sweeps of the same software on the same chip."""
+    groups: dict[tuple[str, str, str], list[Case]] = defaultdict(list)
+    for case in cases:
+        groups[case.target.sweep.hardware, case.target.sweep.software, case.target.sweep.source].append(case)
+    for group in groups.values():
+        for case in group:
+            others = [c for c in group if c is not case]
+            if others:
+                spread = [fits.runtime_residuals(c.target, like(c, [o for o in others if o is not c] or [c])) for c in others]
+                found = fits.interval(fits.predictive([fits.Residuals.joined(spread)]), "chip measured", "residuals of others")
+                yield with_interval(replace(case, machine=like(case, others)), found)
+
+
+def like(case: Case, others: Sequence[Case]) -> Machine:
+    """Return a case's machine with the numbers of its runtime as other cases have them."""
+    machines = {c.target.sweep.id: c.machine for c in others}
+    return fits.with_host(case.machine, fits.fit_runtime([c.target for c in others], machines, case.target.sweep.runtime))
 
 
 # Ranking of chips.
