@@ -24,6 +24,8 @@ _STEP: Final = 16
 """Tokens of a pass up to which it is a step of generation, with kernels of its own: one tile of queries, keys in slices."""
 _SLICE: Final = 128
 """Keys of one slice at least."""
+SCORE_STEPS: Final = 4
+"""Steps of unfused attention that write scores, which the next one reads: first product, scaling, mask, softmax."""
 _SOME: Final = 1 - 1e-9
 """Share of a row below which a part of it is not needed."""
 
@@ -77,8 +79,8 @@ class _Cached(Operator):
         return {"rows": span.tokens * shared, "groups": heads / shared, "splits": max(1, span.last // _SLICE)}
 
     def unfused(self, cost: Cost) -> Cost:
-        """Return the cost with the scores written and read twice, and query, key and value, and the result, copied."""
-        scores, copies = 2 * cost.groups * cost.rows * cost.columns, 3 * cost.outputs
+        """Return the cost with query, key, value and result copied, and the scores written and read at each of their steps."""
+        scores, copies = SCORE_STEPS * cost.groups * cost.rows * cost.columns, 3 * cost.outputs
         return replace(cost, inputs=cost.inputs + scores + copies, outputs=cost.outputs + scores + copies)
 
     def _fewest_pairs(self, cost: Cost, need: Need, *, causal: bool) -> float:

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from ..cost import Cost
 from ..errors import GraphError
+from .attention import SCORE_STEPS
 from .base import FLOP_PER_MAC, Dim, Need, Operator, Shape, elements_of, size_of
 
 
@@ -58,8 +59,11 @@ class WindowAttention(Operator):
         return (first, 1), (window, whole), (rest, 1)
 
     def unfused(self, cost: Cost) -> Cost:
-        """Return the cost with the scores written and read twice, and copies of input and result for heads and windows."""
-        scores = 2 * cost.groups * cost.rows * cost.columns
+        """Return the cost with copies of input and result for heads and windows, and the scores written and read at each step.
+
+        The bias of distances stands for scaling, which is on the queries; only windows that are shifted have a mask.
+        """
+        scores = (SCORE_STEPS if self.shifted else SCORE_STEPS - 1) * cost.groups * cost.rows * cost.columns
         copies = (7 if self.shifted else 5) * cost.outputs
         return replace(cost, inputs=cost.inputs + scores + copies, outputs=cost.outputs + scores + copies)
 

@@ -123,9 +123,9 @@ def test_unfused_attention_is_eight_launches_and_writes_its_scores() -> None:
     assert network.launches == 8 + 1
     fused, unfused = (found[0].cost for found in (network.kernels, network.unfused))
     scores, result = heads * tokens * tokens, tokens * heads * head_dim
-    # scores are written and read after the product and after the softmax; query, key and value are copied
-    assert unfused.inputs == 3 * result + 2 * scores + 3 * result
-    assert unfused.outputs == result + 2 * scores + 3 * result
+    # scores are written and read after product, scaling, mask and softmax; query, key and value are copied
+    assert unfused.inputs == 3 * result + 4 * scores + 3 * result
+    assert unfused.outputs == result + 4 * scores + 3 * result
     assert (fused.inputs, fused.outputs) == (3 * result, result)
     assert (unfused.work, unfused.work_done) == (fused.work, fused.work_done)
 

@@ -196,10 +196,10 @@ def test_window_attention(height: int, width: int, shifted: bool) -> None:
 
 def test_unfused_window_attention_writes_its_scores_and_copies() -> None:
     plain = made("window_attention", (14, 14, 24), heads=2)
-    scores, copies = 2 * 2 * 4 * 49 * 49, 14 * 14 * 8
-    assert plain.operator.unfused(plain.cost).outputs == plain.cost.outputs + scores + 5 * copies
+    scores, copies = 2 * 4 * 49 * 49, 14 * 14 * 8
+    assert plain.operator.unfused(plain.cost).outputs == plain.cost.outputs + 3 * scores + 5 * copies
     shifted = made("window_attention", (14, 14, 24), heads=2, shifted=True)
-    assert shifted.operator.unfused(shifted.cost).inputs == shifted.cost.inputs + scores + 7 * copies
+    assert shifted.operator.unfused(shifted.cost).inputs == shifted.cost.inputs + 4 * scores + 7 * copies
 
 
 def test_only_biases_of_distances_inside_the_image_must_be_read() -> None:
