@@ -527,7 +527,7 @@ def halves(each: Sequence[Target], machine: Machine) -> tuple[Array, Mapping[str
         seen = [thin(t, turn) for t in each]
         away = [thin(t, 1 - turn) for t in each]
         values = fit_host([t for t in seen if t.sweep.batches.size], machine)
-        errors += [ratios(Case(target=t, machine=hosted(machine, values))) for t in away if t.sweep.batches.size]
+        errors += [ratios(Case(target=t, machine=fits.with_host(machine, values))) for t in away if t.sweep.batches.size]
     return np.concatenate(errors), values
 
 
@@ -537,16 +537,11 @@ def thin(target: Target, turn: int) -> Target:
     return replace(target, sweep=replace(s, batches=s.batches[turn::2], seconds=s.seconds[turn::2], power_w=s.power_w[turn::2]))
 
 
-def hosted(machine: Machine, values: Mapping[str, float]) -> Machine:
-    """Return a machine with the two numbers of a host."""
-    return replace(machine, host=values["host"], time_factor=1.0 / values["device_share"])
-
-
 def fit_host(each: Sequence[Target], machine: Machine) -> Mapping[str, float]:
     """Return the two numbers of a host."""
     measured = np.concatenate([t.sweep.seconds for t in each])
     return fit(
-        lambda values: np.concatenate([networks.times(t, hosted(machine, values)) for t in each]), measured, fits.HOST
+        lambda values: np.concatenate([networks.times(t, fits.with_host(machine, values)) for t in each]), measured, fits.HOST
     ).values
 
 

@@ -240,10 +240,11 @@ def _plateau(found: Sequence[Pair]) -> Section:
         return tuple(_share(pair.shares[cause]) for cause in ("arithmetic", *_PLATEAU))
 
     text = (
-        "Where the time of the last batch goes. Arithmetic at the peak is the MFU, but for algorithms that save arithmetic and "
-        "for a clock under load that is not the one behind the peak; each other column is a cause, switched on one after the other. The first four are those that the study names: "
-        "bandwidth (memory), layers that wait for each other (layer after layer), dimensions that do not fit the unit "
-        "(padding), and whole-unit allocation (whole waves)."
+        "Where the time of the last batch goes. Arithmetic at the peak is the MFU, but for algorithms that save "
+        "arithmetic and for a clock under load that is not the one behind the peak; each other column is a cause, "
+        "switched on one after the other. The first four are those that the study names: bandwidth (memory), layers that "
+        "wait for each other (layer after layer), dimensions that do not fit the unit (padding), and whole-unit "
+        "allocation (whole waves)."
     )
     heading = tuple(CAUSES[cause] for cause in ("arithmetic", *_PLATEAU))
     known = [pair for pair in found if not math.isnan(pair.shares["arithmetic"])]
