@@ -16,13 +16,17 @@ import pytest
 from strategies import catalog
 
 from advisor.cli import main
+from advisor.facts import shown
 from advisor.recommend import Advice, advise
 from advisor.report import html
 from advisor.report.answer import one_line
 from advisor.report.document import Document, Section
 from advisor.requirements import Requirements
 from advisor.rule import load_rulebook
+from engine import build
 from engine.catalog import Catalog, Entry, Shelf
+from engine.compiled import estimate
+from engine.fleet import fleet
 
 BOOK = load_rulebook()
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
@@ -154,6 +158,16 @@ def test_a_section_may_be_called_as_a_part_of_the_page() -> None:
 
 # In a browser.
 
+DOUBLE = """
+<script>
+addEventListener("load", () => setTimeout(() => {
+  const peak = document.getElementById("peak");
+  peak.value = 1;
+  peak.dispatchEvent(new Event("input"));
+}, 500));
+</script>
+"""
+
 DRIVE = """
 <script>
 addEventListener("load", () => setTimeout(() => {
@@ -216,3 +230,15 @@ def test_a_browser_recomputes_a_pass_and_sorts_a_table(page: str, advice: Advice
     table = dom[re.search(r'<section id="section-\d+-alternatives"', dom).start() :]  # type: ignore[union-attr]
     throughputs = [float(cell.replace(",", "")) for cell in re.findall(r'<td class="right">([\d,.]+)</td>', table)[2::5]]
     assert throughputs[:5] == sorted(throughputs[:5])
+
+
+def test_a_browser_recomputes_a_pass_at_twice_the_peak(page: str, advice: Advice, tmp_path: Path) -> None:
+    dom, console = browsed(page, DOUBLE, tmp_path)
+    assert console == []
+    best = advice.recommendation
+    assert best is not None
+    chip, constants, dtype = catalog().accelerators[best.chip.id], catalog().constants[best.chip.id], best.slot.dtype
+    twice = fleet(chip, constants, dtype, {"peak": [2 * catalog().machine(chip.id, dtype).peak]}).machine(0)
+    points = estimate(build(catalog().workloads["resnet50"]), [twice], [[float(best.facts["batch"])]])
+    assert element(dom, "figure-90-sure") == shown("latency_p90_s", float(points.latency_p90_s[0, 0]))
+    assert element(dom, "figure-90-sure") != shown("latency_p90_s", float(best.facts["latency_p90_s"]))

@@ -63,12 +63,13 @@ function showStop() {
 
 // What if: the same pass as the answer's, recomputed with another batch, bandwidth, peak or power limit.
 const FACTORS = ["bandwidth", "peak", "power"];
+const PEAKS = ["peak", "peak_max", "load_peak", "reference_peak", "vector_peak"];
 function changed(machine) {
   const [bandwidth, peak, power] = FACTORS.map((name) => 2 ** $(name).valueAsNumber);
   const times = (value, factor) => (value === null ? null : value * factor);
-  return { ...machine,
+  const peaks = Object.fromEntries(PEAKS.map((name) => [name, times(machine[name], peak)]));
+  return { ...machine, ...peaks,
     bandwidth: times(machine.bandwidth, bandwidth), bound_bandwidth: times(machine.bound_bandwidth, bandwidth),
-    peak: times(machine.peak, peak), peak_max: times(machine.peak_max, peak), reference_peak: times(machine.reference_peak, peak),
     tdp_w: times(machine.tdp_w, power) };
 }
 function recompute() {
