@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from engine.accelerator import Accelerator, half_last_digit
+from engine.assembly import load_ratio
 from engine.calibration import Calibration, Interval, Resolved, resolve
 from engine.catalog import Catalog
 from engine.machine import DTYPE_BYTES
@@ -79,7 +80,7 @@ def derived(chip: Accelerator) -> dict[str, Any]:
         if chip.parallel_units is not None and (clock := chip.clock_hz(dtype)) is not None:
             entry["implied_flop_per_clock_and_unit"] = peak / (chip.parallel_units.si * clock)
         if chip.load_clock is not None:
-            entry["load_peak_flop_per_s"] = peak * chip.load_ratio(dtype)
+            entry["load_peak_flop_per_s"] = peak * load_ratio(chip, dtype)
         if dtype in implied:
             entry["units_x_clock_x_flop_per_clock"] = implied[dtype]
             entry["units_x_clock_x_flop_per_clock_over_peak"] = implied[dtype] / peak
@@ -139,7 +140,7 @@ def _units(chip: Accelerator, dtype: str, facts: Mapping[str, Any]) -> list[tupl
         each = significant(facts["implied_flop_per_clock_and_unit"])
         steps += [("FLOP/clk implied", f"peak / ({said(units)} x {clock / 1e6:.10g} MHz) = {each} in each unit")]
     if clock and chip.load_clock:
-        value, ratio = facts["load_peak_flop_per_s"], chip.load_clock.si / clock
+        value, ratio = facts["load_peak_flop_per_s"], load_ratio(chip, dtype)
         product = f"peak x {said(chip.load_clock)} / {clock / 1e6:.10g} MHz"
         steps += [("peak under load", f"{product} = {render(value, 'rate', 4)}, {_percent(ratio)} of the published peak")]
     highest, peak = facts["peak_max_flop_per_s"], chip.peak_dense[dtype]  # type: ignore[index]

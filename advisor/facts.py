@@ -157,6 +157,8 @@ def with_unit(value: Any, unit: str) -> str:
 
     >>> with_unit(0.02, "s"), with_unit(2.5e12, "FLOP/s/W"), with_unit(2022.0, "year"), with_unit("bf16", "")
     ('20 ms', '2.5 TFLOP/s/W', '2022', 'bf16')
+    >>> with_unit(3.105e9, "Hz")
+    '3.105 GHz'
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "unknown"
@@ -166,7 +168,7 @@ def with_unit(value: Any, unit: str) -> str:
         return "unlimited"
     match unit:
         case "s" | "J" | "W" | "B" | "/s" | "B/s" | "FLOP" | "FLOP/s" | "Hz":
-            return render(float(value), _DIMENSION[unit])
+            return render(float(value), _DIMENSION[unit], 4 if unit == "Hz" else 3)  # clocks are printed in four digits of MHz
         case "share":
             return f"{significant(100 * value, 2)} %"
         case "times":

@@ -160,11 +160,6 @@ class Accelerator(Model):
         clock = self.peak_clock.get(dtype) or self.peak_clock.get("default") or self.max_clock  # type: ignore[call-overload]
         return None if clock is None else float(clock.si)
 
-    def load_ratio(self, dtype: str) -> float:
-        """Return the clock under load over the one behind the peak of `dtype`; 1 where either is unknown."""
-        clock = self.clock_hz(dtype)
-        return 1.0 if clock is None or self.load_clock is None else float(self.load_clock.si / clock)
-
     @property
     def implied_peaks(self) -> dict[str, float]:
         """Return units x clock x FLOP per clock [FLOP/s] for every number format whose parts are published."""

@@ -54,19 +54,27 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
     )  # fmt: skip
 
 
+def load_ratio(chip: Accelerator, dtype: str) -> float:
+    """Return what a published peak becomes at the clock that the chip holds under load, over itself; 1 where it says none."""
+    clock = chip.clock_hz(dtype)
+    if clock is None or chip.load_clock is None:
+        return 1.0
+    return _at(forms.load_peak, peak=1.0, load_clock=chip.load_clock.si, clock=clock)
+
+
 def load_clock_hz(chip: Accelerator, dtype: str) -> float | None:
     """Return the clock of a chip under load [Hz], or None where none is known: that behind the peak unless it says another."""
     clock = chip.clock_hz(dtype)
-    return None if clock is None else clock * chip.load_ratio(dtype)
+    return None if clock is None else clock * load_ratio(chip, dtype)
 
 
 def load_peaks(chip: Accelerator, dtype: str) -> dict[str, Any]:
     """Return the peaks that times go by, at the clock under load [FLOP/s]: in a format, in 16 bits, of the vector units."""
-    ratio = chip.load_ratio(dtype)
+    ratio = load_ratio(chip, dtype)
     return {
         "load_peak": float(chip.peak_dense[dtype].si) * ratio,  # type: ignore[index]
         "reference_peak": chip.reference_peak_flop_per_s * ratio,
-        "vector_peak": chip.vector_peak_flop_per_s * chip.load_ratio("fp32"),
+        "vector_peak": chip.vector_peak_flop_per_s * load_ratio(chip, "fp32"),
     }
 
 

@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from . import _compiled as forms
 from .accelerator import Accelerator
-from .assembly import energies, machine, si_of
+from .assembly import energies, load_ratio, machine, si_of
 from .calibration import Resolved, Runtime
 from .columns import Table, columns_of
 from .compiled import CAUSES, Estimate, evaluate
 from .errors import DomainError
-from .machine import DTYPE_BYTES, GRAPH, Machine
+from .machine import DTYPE_BYTES, GRAPH, PEAKS, Machine
 from .passes import form_of
 from .totals import Totals
 
@@ -124,11 +124,7 @@ def fleet(
 def _columns(chip: Accelerator, constants: Resolved, dtype: str, base: Machine, given: Mapping[str, Array]) -> dict[str, Array]:
     """Return every number of a machine that the given figures change."""
     columns = {name: given[name] for name in ("units", "array_rows", "array_columns", "capacity") if name in given}
-    columns |= (
-        _peaks(chip, dtype, base, given)
-        | _memories(chip, given)
-        | _times(constants, base, given, load_ratio=chip.load_ratio(dtype))
-    )
+    columns |= _peaks(chip, dtype, base, given) | _memories(chip, given) | _times(chip, constants, base, given)
     if given.keys() & {"tdp", "idle_power"} or "peak" in columns:
         ratio = columns["peak"] / base.peak if "peak" in columns else np.ones(1)
         columns |= _powers(chip, constants, ratio, given)
@@ -150,13 +146,11 @@ def _peaks(chip: Accelerator, dtype: str, base: Machine, given: Mapping[str, Arr
         "array_columns": base.array_columns,
     }
     ratios = [given[name] / value for name, value in own.items() if name in given and value is not None]
-    vector = {"vector_peak": given["vector_peak"] * chip.load_ratio("fp32")} if "vector_peak" in given else {}
+    vector = {"vector_peak": given["vector_peak"] * load_ratio(chip, "fp32")} if "vector_peak" in given else {}
     if "peak" not in given and not ratios:
         return vector
     peak: Array = given["peak"] if "peak" in given else base.peak * math.prod(ratios, start=np.ones(1))
-    scaled = {
-        name: getattr(base, name) * (peak / base.peak) for name in ("peak_max", "load_peak", "reference_peak", "vector_peak")
-    }
+    scaled = {name: getattr(base, name) * (peak / base.peak) for name in PEAKS}
     return {**scaled, "peak": peak, **vector}
 
 
@@ -179,7 +173,7 @@ def _memories(chip: Accelerator, given: Mapping[str, Array]) -> dict[str, Array]
     return columns
 
 
-def _times(constants: Resolved, base: Machine, given: Mapping[str, Array], *, load_ratio: float) -> dict[str, Array]:
+def _times(chip: Accelerator, constants: Resolved, base: Machine, given: Mapping[str, Array]) -> dict[str, Array]:
     """Return the constants that are times: a share of them is spent in clock cycles, those of the clock under load."""
     part, correction = constants.network, constants.correction
     if "clock" not in given or part.reference_clock is None:
@@ -187,7 +181,7 @@ def _times(constants: Resolved, base: Machine, given: Mapping[str, Array], *, lo
     profile = constants.runtimes.get(base.runtime, Runtime())
     scale = forms.launch_s(
         launch_fitted=1.0, clocked=si_of(part.clocked, 1.0), clock_reference=part.reference_clock.si,
-        clock=given["clock"] * load_ratio,
+        clock=given["clock"] * load_ratio(chip, base.dtype),
     )  # fmt: skip
     launch = scale * (part.launch.si if profile.launch is None else profile.launch.si)
     return {

@@ -33,6 +33,10 @@ Rates = tuple[tuple[str, float], ...]
 """The time of one FLOP or element of each class [s]."""
 
 
+PEAKS: Final = ("peak", "peak_max", "load_peak", "reference_peak", "vector_peak")
+"""Numbers of a machine that go with its peak: twice the peak is twice the lanes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """One chip with one number format, its constants resolved to SI numbers; NaN is unknown."""

@@ -343,11 +343,8 @@ def _attention(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
 
 def _others(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     m, plain = on.m, some.work / on.m.load_peak
-    full = (
-        plain / m.sustained
-        if on.form.form == "roof"
-        else forms.plain_s(work=some.work, peak=m.load_peak, sustained=m.sustained)
-    )
+    roof, work = on.form.form == "roof", some.work
+    full = plain / m.sustained if roof else forms.plain_s(work=work, peak=m.load_peak, sustained=m.sustained)
     return {"plain": plain, "padded": plain, "waves": plain, "full": full} if ladder else {"full": full}
 
 

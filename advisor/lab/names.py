@@ -55,7 +55,7 @@ PEAK_OF: Final[Mapping[str, str]] = {"fp8_block": "fp8", "int8_weights": "bf16"}
 """Recipe -> the number format at whose peak it multiplies; any other format multiplies at its own."""
 
 COMPILED: Final = (
-    "paddle", "fastertransformer", "ft", "cpp", "torch op", "trt plugin", "deepspeed", "inductor", "onnx", "lightseq",
+    "paddle-trt", "fastertransformer", "ft", "cpp", "torch op", "trt plugin", "deepspeed", "inductor", "onnx", "lightseq",
     "torch.compile",
 )  # fmt: skip
 """What the name of a software begins with, or has as a word, that fuses and compiles inside a framework, or has a library of
@@ -119,8 +119,6 @@ def runtime_of(software: str) -> Runtime:
     ('graph', 'eager', 'compiled', 'session')
     """
     folded, parts = software.casefold(), words(software)
-    if folded.startswith("paddlepaddle"):  # begins as Paddle-TRT does
-        return "session"
 
     def has(names: tuple[str, ...]) -> bool:
         return any(folded.startswith(name) or name in parts for name in names)

@@ -19,6 +19,7 @@ from sympy.printing.mathml import mathml
 
 from engine import __version__
 from engine.catalog import Catalog
+from engine.machine import PEAKS
 from engine.network import build
 from engine.units import render
 
@@ -101,7 +102,13 @@ def _live(advice: Advice, catalog: Catalog, book: Rulebook) -> dict[str, Any]:
     limits = _limits(advice)
     asked = _asked(advice) or limits[-1]
     stops = [_stop(advice, limit, catalog, book) for limit in limits]
-    return {"stops": stops, "start": limits.index(asked), "causes": CAUSES, **_subject(advice.recommendation, advice)}
+    return {
+        "stops": stops,
+        "start": limits.index(asked),
+        "causes": CAUSES,
+        "peaks": PEAKS,
+        **_subject(advice.recommendation, advice),
+    }
 
 
 def _limits(advice: Advice) -> list[float]:

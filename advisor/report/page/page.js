@@ -63,11 +63,10 @@ function showStop() {
 
 // What if: the same pass as the answer's, recomputed with another batch, bandwidth, peak or power limit.
 const FACTORS = ["bandwidth", "peak", "power"];
-const PEAKS = ["peak", "peak_max", "load_peak", "reference_peak", "vector_peak"];
 function changed(machine) {
   const [bandwidth, peak, power] = FACTORS.map((name) => 2 ** $(name).valueAsNumber);
   const times = (value, factor) => (value === null ? null : value * factor);
-  const peaks = Object.fromEntries(PEAKS.map((name) => [name, times(machine[name], peak)]));
+  const peaks = Object.fromEntries(DATA.live.peaks.map((name) => [name, times(machine[name], peak)]));
   return { ...machine, ...peaks,
     bandwidth: times(machine.bandwidth, bandwidth), bound_bandwidth: times(machine.bound_bandwidth, bandwidth),
     tdp_w: times(machine.tdp_w, power) };
