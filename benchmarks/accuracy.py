@@ -4,7 +4,7 @@ Parts: kernels (a quarter of the shapes held out; chips left out), networks (chi
 decisions (the batch for a latency limit, from predictions alone), ranking (chips by throughput and latency), eager
 (frameworks on a calibrated host), energy (against every published power of a chip alone). `benchmarks/bounds.py` holds the
 lower bound against every row. Beside each figure stand the plain roofline and, for networks, the layered one. Nothing here is
-fitted to the points that it is judged on.
+fitted to the points that it is judged on, but for constants of runtimes where a line says that no host is calibrated.
 """
 
 from __future__ import annotations
@@ -16,27 +16,24 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 import calibrate_catalogue as fits
-import internal
 import numpy as np
+from decisions import LEAST_BATCHES, print_decisions
+from study import Case, Study, ratios, roof_times, roofs
 
 from advisor.lab import kernels, names, networks, tables
 from advisor.lab.fit import fit
 from advisor.lab.networks import Target
-from advisor.lab.points import Array, Published, Sweep
+from advisor.lab.points import Array, Published
 from engine import load, predict
-from engine.calibration import Interval
 from engine.catalog import Catalog
-from engine.machine import GRAPH, Machine
-from engine.passes import breakdown
+from engine.machine import Machine
 
-LIMITS: Final = 9
-LEAST_BATCHES: Final = 4
 PARTS: Final = ("kernels", "networks", "decisions", "ranking", "eager", "energy")
 SMALL: Final = 2
 
@@ -129,129 +126,6 @@ def plain_roof(machine: kernels.KernelMachine, measured: kernels.Kernels) -> Arr
 # Whole networks.
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """A measured sweep, and the machine that judges it without having seen it, with what its interval rests on."""
-
-    target: Target
-    machine: Machine
-
-
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """Sweeps of runtimes that tune every kernel, on family constants, and the cases of each split."""
-
-    catalog: Catalog
-    judged: list[Target]
-    checks: list[Target]
-    machines: Mapping[str, Machine]
-    unseen: list[Case]
-    unseen_checks: list[Case]
-    calibrated: list[Case]
-    other_network: list[Case]
-
-    @staticmethod
-    def of(catalog: Catalog, published: Published, data: Path) -> Study:
-        """Return all splits: chips left out, sweeps of a calibrated chip left out, networks of one left out."""
-        base = networks.begun(catalog)
-        judged = networks.targets([s for s in published.sweeps if fits.judged_sweep(s)], base)
-        checks = internal.resnet50(data, base)
-        machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype) for t in [*judged, *checks]}
-        seen = [t for t in [*judged, *checks] if t.sweep.source in fits.WEIGHTS]
-        left: dict[str, Mapping[str, float]] = {
-            name: networks.fit_family(
-                [t for t in seen if fits.chip_family(t.sweep.hardware) != name], machines, fits.WEIGHTS
-            ).values
-            for name in sorted({fits.chip_family(t.sweep.hardware) for t in [*judged, *checks]})
-        }
-        cases = [
-            Case(target=t, machine=networks.adjusted(machines[t.sweep.id], left[fits.chip_family(t.sweep.hardware)]))
-            for t in [*judged, *checks]
-        ]
-        known, internals = cases[: len(judged)], cases[len(judged) :]
-        return Study(
-            catalog=catalog, judged=judged, checks=checks, machines=machines,
-            unseen=list(unseen(known)), unseen_checks=internals,
-            calibrated=list(left_out(known, lambda a, b: a.sweep.id == b.sweep.id)),
-            other_network=list(left_out([*known, *internals], lambda a, b: a.sweep.workload == b.sweep.workload)),
-        )  # fmt: skip
-
-
-def unseen(cases: Sequence[Case]) -> Iterator[Case]:
-    """Yield every case with the interval that the residuals of other chips give."""
-    chips: dict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        chips[fits.chip_family(case.target.sweep.hardware)].append(case)
-    for name, own in chips.items():
-        found = interval_of([group for other, group in chips.items() if other != name])
-        yield from (with_interval(case, found) for case in own)
-
-
-def interval_of(groups: Sequence[Sequence[Case]]) -> Interval:
-    """Return the interval to expect from the residuals of cases, those of a group going together."""
-    parts = [fits.Residuals.joined(fits.residuals(c.target, c.machine) for c in group) for group in groups]
-    return fits.interval(fits.predictive(parts), "family prior", "residuals of others")
-
-
-def with_interval(case: Case, found: Interval) -> Case:
-    """Return the case with an interval."""
-    launch = found.launch_p10, found.launch_p90
-    return replace(
-        case,
-        machine=replace(
-            case.machine, ratio_p10=found.p10.si, ratio_p90=found.p90.si,
-            launch_ratio_p10=launch[0].si if launch[0] else found.p10.si,
-            launch_ratio_p90=launch[1].si if launch[1] else found.p90.si,
-        ),
-    )  # fmt: skip
-
-
-def left_out(cases: Sequence[Case], same: Callable[[Target, Target], bool]) -> Iterator[Case]:
-    """Yield every case on its chip calibrated with two numbers from the others, those that are the same left out.
-
-    The family's constants are those that never saw the chip, so that the two numbers are all that is known of it.
-    """
-    for case in cases:
-        if case.target.best:
-            continue
-        others = [c for c in cases if c.target.sweep.hardware == case.target.sweep.hardware and not same(c.target, case.target)]
-        if not others:
-            continue
-        found = interval_of([[measured(c, [o for o in others if o is not c] or [c])] for c in others])
-        yield with_interval(measured(case, others), found)
-
-
-def measured(case: Case, others: Sequence[Case]) -> Case:
-    """Return a case on its chip calibrated with two numbers from other cases."""
-    numbers = networks.fit_chip([c.target for c in others], {c.target.sweep.id: c.machine for c in others}).values
-    return replace(case, machine=networks.corrected(case.machine, numbers))
-
-
-def ratios(case: Case) -> Array:
-    """Return estimate over measured time, less one."""
-    return networks.times(case.target, case.machine) / case.target.sweep.seconds - 1.0
-
-
-def roofs(case: Case) -> tuple[Array, Array]:
-    """Return the plain and the layered roofline over the measured time, less one."""
-    plain, layered = roof_times(case)
-    return plain / case.target.sweep.seconds - 1.0, layered / case.target.sweep.seconds - 1.0
-
-
-def roof_times(case: Case) -> tuple[Array, Array]:
-    """Return the plain and the layered roofline of every point [s]; every byte comes from memory."""
-    bare = replace(case.machine, cache=1.0, load_peak=case.machine.peak)
-    batches = np.array(networks.BEST_BATCHES) if case.target.best else case.target.sweep.batches
-    with np.errstate(all="ignore"):
-        parts = breakdown(case.target.network, [bare], batches[np.newaxis])
-    arithmetic, memory = parts.compute["plain"], parts.traffic / bare.bandwidth
-    plain = np.maximum(parts.total(arithmetic), parts.total(memory))[0]
-    layered = parts.total(np.maximum(arithmetic, memory))[0]
-    if case.target.best:
-        return np.array([(plain / batches).min()]), np.array([(layered / batches).min()])
-    return plain, layered
-
-
 def print_networks(study: Study) -> None:
     """Print the errors of each split, and how often the intervals hold."""
     print("Whole networks in runtimes that tune every kernel: absolute error of the time in %")
@@ -300,140 +174,6 @@ def coverage(cases: Sequence[Case]) -> str:
         width.append(high / low)
     whole = [np.concatenate(part) for part in (held, inside, width)]
     return f"{len(whole[0]):7}{100 * whole[0].mean():9.1f}{100 * whole[1].mean():9.1f}{np.median(whole[2]):10.2f}"
-
-
-# Decisions.
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tally:
-    """What came of decisions: violated limits, throughput over the best measured choice, and limits wrongly given up."""
-
-    decided: int
-    violated: int
-    abstained: int
-    share: Array
-
-    def __str__(self) -> str:
-        """Return it in a line."""
-        total = self.decided + self.abstained
-        kept = self.share if self.share.size else np.zeros(1)
-        return (
-            f"{total:7}{100 * self.violated / max(self.decided, 1):12.1f}{np.median(kept):10.2f}"
-            f"{np.quantile(kept, 0.1):8.2f}{100 * self.abstained / max(total, 1):12.1f}"
-        )
-
-
-def print_decisions(study: Study, published: Published) -> None:
-    """Print what choosing the batch from predictions alone comes to, beside simpler ways, and in other runtimes."""
-    print(f"Decisions: the batch of highest throughput within a latency limit; {LIMITS} limits for each sweep of at least")
-    print(f"{LEAST_BATCHES} batches, log-spaced above its fastest batch. Violations in % of decisions; throughput over that of")
-    print("the best measured batch within the limit, 0 where it is violated; abstained in %, though a measured batch qualifies")
-    print(f"  {'choice by':44}{'limits':>7}{'violated %':>12}{'median':>10}{'p10':>8}{'abstained %':>12}")
-    for title, cases in (("chip left out", study.unseen), ("two numbers, sweep left out", study.calibrated)):
-        enough = [c for c in cases if len(c.target.sweep.batches) >= LEAST_BATCHES]
-        ways: dict[str, Callable[[Case], Array]] = {
-            "90 % certainty": ninety,
-            "the estimate": lambda c: networks.times(c.target, c.machine),
-            "plain roofline": lambda c: roof_times(c)[0],
-        }
-        for name, predicted in ways.items():
-            print(f"  {f'{title}: {name}':44}{tally(enough, predicted)}", flush=True)
-        for name, place in (("batch 1", 0), ("largest batch", -1)):
-            print(f"  {f'{title}: {name}':44}{tally_fixed(enough, place)}", flush=True)
-    others = other_runtimes(study.catalog, published)
-    for title, cases in (("no host", others), ("host, sweep out", list(on_their_hosts(others)))):
-        for runtime in sorted({c.target.sweep.runtime for c in cases}):
-            print(f"  {f'{runtime}, {title}: 90 % certainty':44}", end="")
-            print(tally([c for c in cases if c.target.sweep.runtime == runtime], ninety), flush=True)
-    left = [c for c in study.unseen if len(c.target.sweep.batches) >= LEAST_BATCHES]
-    print(f"  {'all runtimes, no host: 90 % certainty':44}{tally([*left, *others], ninety)}", flush=True)
-
-
-def ninety(case: Case) -> Array:
-    """Return the latency that is called 90 % sure [s]."""
-    return np.asarray(networks.points(case.target, case.machine).latency_p90_s[0], dtype=float)
-
-
-def other_runtimes(catalog: Catalog, published: Published) -> list[Case]:
-    """Return the sweeps of the other runtimes, with constants of theirs that saw them, and none of the chip."""
-    base = networks.unmeasured(catalog)
-    sweeps = [s for s in published.sweeps if s.runtime != GRAPH and len(s.batches) >= LEAST_BATCHES]
-    return [
-        Case(target=t, machine=base.machine(t.sweep.hardware, t.sweep.dtype, t.sweep.runtime))
-        for t in networks.targets(sweeps, base)
-    ]
-
-
-def limits_of(seconds: Array) -> Array:
-    """Return limits log-spaced above the fastest batch, up to the slowest [s]."""
-    return np.geomspace(seconds.min(), seconds.max(), LIMITS + 1)[1:]
-
-
-def tally(cases: Sequence[Case], predicted: Callable[[Case], Array]) -> Tally:
-    """Return what came of choosing, for every limit, the batch of highest predicted throughput that is predicted to hold."""
-    results = [
-        outcome(case.target.sweep, chosen(case.target.sweep.batches, seconds, limit), limit)
-        for case in cases
-        for seconds in (predicted(case),)
-        for limit in limits_of(case.target.sweep.seconds)
-    ]
-    return summed(results)
-
-
-def tally_fixed(cases: Sequence[Case], place: int) -> Tally:
-    """Return what came of always choosing the smallest, or the largest batch."""
-    results = [
-        outcome(c.target.sweep, int(np.argsort(c.target.sweep.batches)[place]), limit)
-        for c in cases
-        for limit in limits_of(c.target.sweep.seconds)
-    ]
-    return summed(results)
-
-
-def chosen(batches: Array, seconds: Array, limit: float) -> int | None:
-    """Return the place of the batch with the highest predicted throughput within a limit, or None."""
-    within = np.flatnonzero(seconds <= limit)
-    return int(within[np.argmax((batches / seconds)[within])]) if within.size else None
-
-
-def outcome(sweep: Sweep, place: int | None, limit: float) -> tuple[bool, bool, float]:
-    """Return whether it abstained, whether the limit was violated, and the throughput over the best measured one."""
-    if place is None:
-        return True, False, 0.0
-    throughput = sweep.batches / sweep.seconds
-    best = throughput[sweep.seconds <= limit].max()
-    violated = bool(sweep.seconds[place] > limit)
-    return False, violated, 0.0 if violated else float(throughput[place] / best)
-
-
-def summed(results: Sequence[tuple[bool, bool, float]]) -> Tally:
-    """Return the tally of outcomes."""
-    decided = [r for r in results if not r[0]]
-    return Tally(
-        decided=len(decided), violated=sum(r[1] for r in decided), abstained=len(results) - len(decided),
-        share=np.array([r[2] for r in decided]),
-    )  # fmt: skip
-
-
-def on_their_hosts(cases: Sequence[Case]) -> Iterator[Case]:
-    """Yield every case with the numbers of its runtime fitted to the other sweeps of the same software on the same chip."""
-    groups: dict[tuple[str, str, str], list[Case]] = defaultdict(list)
-    for case in cases:
-        groups[case.target.sweep.hardware, case.target.sweep.software, case.target.sweep.source].append(case)
-    for group in groups.values():
-        for case in group:
-            others = [c for c in group if c is not case]
-            if others:
-                spread = [fits.runtime_residuals(c.target, like(c, [o for o in others if o is not c] or [c])) for c in others]
-                found = fits.interval(fits.predictive([fits.Residuals.joined(spread)]), "chip measured", "residuals of others")
-                yield with_interval(replace(case, machine=like(case, others)), found)
-
-
-def like(case: Case, others: Sequence[Case]) -> Machine:
-    """Return a case's machine with the numbers of its runtime as other cases have them."""
-    machines = {c.target.sweep.id: c.machine for c in others}
-    return fits.with_host(case.machine, fits.fit_runtime([c.target for c in others], machines, case.target.sweep.runtime))
 
 
 # Ranking of chips.
@@ -488,18 +228,17 @@ def regret(measured: Array, ours: Array) -> float:
     return float(1 - measured[np.argmax(ours)] / measured.max())
 
 
-# Eager frameworks.
+# Frameworks.
 
 
 def print_eager(catalog: Catalog, published: Published) -> None:
-    """Print the errors of eager frameworks on a host calibrated with two numbers from half of its points."""
-    print("Eager frameworks, host calibrated with two numbers: absolute error of the time in %, on points that it did not see")
+    """Print the errors of frameworks on a host calibrated with two numbers from half of its points."""
+    print("Frameworks, host calibrated with two numbers: absolute error of the time in %, on points that it did not see")
     print(f"  {'framework':56}{'chip':26}{HEADING}   host us   device share")
     base = networks.unmeasured(catalog)
     groups: dict[tuple[str, str, str, str], list[Target]] = defaultdict(list)
-    for target in networks.targets(
-        [s for s in published.sweeps if s.runtime in ("session", "eager") and s.source in HOSTED], base
-    ):
+    sweeps = [s for s in published.sweeps if "host" in fits.RUNTIME.get(s.runtime, ()) and s.source in HOSTED]
+    for target in networks.targets(sweeps, base):
         sweep = target.sweep
         groups[sweep.source, sweep.software, sweep.hardware, sweep.dtype].append(target)
     pooled: dict[str, list[Array]] = defaultdict(list)
@@ -524,10 +263,9 @@ def halves(each: Sequence[Target], machine: Machine) -> tuple[Array, Mapping[str
     errors = []
     values: Mapping[str, float] = {}
     for turn in (0, 1):
-        seen = [thin(t, turn) for t in each]
-        away = [thin(t, 1 - turn) for t in each]
-        values = fit_host([t for t in seen if t.sweep.batches.size], machine)
-        errors += [ratios(Case(target=t, machine=fits.with_host(machine, values))) for t in away if t.sweep.batches.size]
+        seen, away = ([t for t in (thin(t, part) for t in each) if t.sweep.batches.size] for part in (turn, 1 - turn))
+        values = fit_host(seen, machine)
+        errors += [ratios(Case(target=t, machine=fits.with_host(machine, values))) for t in away]
     return np.concatenate(errors), values
 
 
@@ -538,11 +276,13 @@ def thin(target: Target, turn: int) -> Target:
 
 
 def fit_host(each: Sequence[Target], machine: Machine) -> Mapping[str, float]:
-    """Return the two numbers of a host."""
+    """Return the two numbers of one host; every point counts the same, unlike those of a runtime, which are of many hosts."""
     measured = np.concatenate([t.sweep.seconds for t in each])
-    return fit(
-        lambda values: np.concatenate([networks.times(t, fits.with_host(machine, values)) for t in each]), measured, fits.HOST
-    ).values
+
+    def predicted(values: Mapping[str, float]) -> Array:
+        return np.concatenate([networks.times(t, fits.with_host(machine, values)) for t in each])
+
+    return fit(predicted, measured, fits.HOST).values
 
 
 # Energy.
