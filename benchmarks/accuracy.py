@@ -4,7 +4,7 @@ Parts: kernels (a quarter of the shapes held out; chips left out), networks (chi
 decisions (the batch for a latency limit, from predictions alone), ranking (chips by throughput and latency), eager
 (frameworks on a calibrated host), energy (against every published power of a chip alone). `benchmarks/bounds.py` holds the
 lower bound against every row. Beside each figure stand the plain roofline and, for networks, the layered one. Nothing here is
-fitted to the points that it is judged on, but for constants of runtimes where a line says that no host is calibrated.
+fitted to the points that it is judged on, but for constants of runtimes where a line says that the host is unknown.
 """
 
 from __future__ import annotations

@@ -9,15 +9,20 @@ from typing import Final
 
 import calibrate_catalogue as fits
 import numpy as np
-from study import Case, Study, roof_times, with_interval
+from study import Case, Study, roof_times
 
 from advisor.lab import networks
+from advisor.lab.calibrate import calibrate
+from advisor.lab.evidence import Evidence
+from advisor.lab.fitted import specification
 from advisor.lab.points import Array, Published, Sweep
 from engine.catalog import Catalog
 from engine.machine import GRAPH, Machine
 
 LIMITS: Final = 9
 LEAST_BATCHES: Final = 4
+DATE: Final = "2026"
+"""A calibration has a date; one that nobody writes may have any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +62,13 @@ def print_decisions(study: Study, published: Published) -> None:
         for name, place in (("batch 1", 0), ("largest batch", -1)):
             print(f"  {f'{title}: {name}':44}{tally_fixed(enough, place)}", flush=True)
     others = other_runtimes(study.catalog, published)
-    for title, cases in (("no host", others), ("host, sweep out", list(on_their_hosts(others)))):
+    calibrated = list(on_their_hosts(others, networks.unmeasured(study.catalog)))
+    for title, cases, tuned in (("host unknown", others, study.unseen), ("calibrated", calibrated, study.calibrated)):
         for runtime in sorted({c.target.sweep.runtime for c in cases}):
-            print(f"  {f'{runtime}, {title}: 90 % certainty':44}", end="")
-            print(tally([c for c in cases if c.target.sweep.runtime == runtime], ninety), flush=True)
-    left = [c for c in study.unseen if len(c.target.sweep.batches) >= LEAST_BATCHES]
-    print(f"  {'all runtimes, no host: 90 % certainty':44}{tally([*left, *others], ninety)}", flush=True)
+            own = [c for c in cases if c.target.sweep.runtime == runtime]
+            print(f"  {f'{runtime}, {title}: 90 % certainty':44}{tally(own, ninety)}", flush=True)
+        every = [*cases, *(c for c in tuned if len(c.target.sweep.batches) >= LEAST_BATCHES)]
+        print(f"  {f'all runtimes, {title}: 90 % certainty':44}{tally(every, ninety)}", flush=True)
 
 
 def ninety(case: Case) -> Array:
@@ -131,21 +137,20 @@ def summed(results: Sequence[tuple[bool, bool, float]]) -> Tally:
     )  # fmt: skip
 
 
-def on_their_hosts(cases: Sequence[Case]) -> Iterator[Case]:
-    """Yield every case with the numbers of its runtime fitted to the other sweeps of the same software on the same chip."""
+def on_their_hosts(cases: Sequence[Case], base: Catalog) -> Iterator[Case]:
+    """Yield every case as `advise calibrate` leaves it with the other sweeps of the same software on the same chip."""
     groups: dict[tuple[str, str, str], list[Case]] = defaultdict(list)
     for case in cases:
         groups[case.target.sweep.hardware, case.target.sweep.software, case.target.sweep.source].append(case)
     for group in groups.values():
         for case in group:
-            others = [c for c in group if c is not case]
+            others = tuple(c.target.sweep for c in group if c is not case)
             if others:
-                spread = [fits.runtime_residuals(c.target, like(c, [o for o in others if o is not c] or [c])) for c in others]
-                found = fits.interval(fits.predictive([fits.Residuals.joined(spread)]), "chip measured", "residuals of others")
-                yield with_interval(replace(case, machine=like(case, others)), found)
+                yield replace(case, machine=on_its_host(case.target.sweep, others, base))
 
 
-def like(case: Case, others: Sequence[Case]) -> Machine:
-    """Return a case's machine with the numbers of its runtime as other cases have them."""
-    machines = {c.target.sweep.id: c.machine for c in others}
-    return fits.with_host(case.machine, fits.fit_runtime([c.target for c in others], machines, case.target.sweep.runtime))
+def on_its_host(sweep: Sweep, others: tuple[Sweep, ...], base: Catalog) -> Machine:
+    """Return the machine of a sweep, calibrated with others."""
+    evidence = Evidence(published=Published(sweeps=others), sources=())
+    found, _ = specification(calibrate(sweep.hardware, evidence, base), evidence, base, DATE)
+    return fits.with_calibrations(base, {found.id: found}).machine(sweep.hardware, sweep.dtype, sweep.runtime)
