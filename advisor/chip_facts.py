@@ -44,6 +44,7 @@ CHIP: Final[dict[str, tuple[str, str]]] = {
 FORMAT: Final[dict[str, tuple[str, str]]] = {
     "element_bits": ("bit", "bits of one stored operand"),
     "peak_flop_per_s": ("FLOP/s", "published dense peak of the format"),
+    "peak_vector_flop_per_s": ("FLOP/s", "published peak of the vector units, where that of the format is of matrix units"),
     "implied_known": ("truth", "whether units, clock and FLOP per clock are published"),
     "implied_peak_flop_per_s": ("FLOP/s", "units x clock x FLOP per clock"),
     "double_peak_flop_per_s": ("FLOP/s", "highest peak of the formats with twice the bits"),
@@ -143,6 +144,7 @@ def _format(chip: Accelerator, dtype: str) -> dict[str, Any]:
         "dtype": dtype,
         "element_bits": bits,
         "peak_flop_per_s": peaks[dtype],  # type: ignore[index]
+        "peak_vector_flop_per_s": _si(chip.peak_vector.get(dtype)),  # type: ignore[call-overload]
         "implied_known": implied is not None,
         "implied_peak_flop_per_s": implied,
         "double_peak_flop_per_s": max(double, default=None),

@@ -40,6 +40,7 @@ def derive(network: Network, machine: Machine, batch: int, limit_s: float | None
         *_bound(machine, values, limit_s),
         *_roof(network, machine, batch, values, limit_s),
         *_under_load(machine, catalog),
+        *_convolutions(machine),
         *_launch(machine, catalog),
         *_estimate(network, machine, batch, values),
     ]
@@ -179,6 +180,13 @@ def _under_load(machine: Machine, catalog: Catalog) -> Iterator[Step]:
     if clock is not None and load is not None:
         values = {"peak": machine.peak, "load_clock": load.si, "clock": clock}
         yield formula("peak under load", "load_peak", values, "times of kernels go by it, and all that goes with the clock")
+
+
+def _convolutions(machine: Machine) -> Iterator[Step]:
+    """Yield the peak that convolutions go by, where the runtime's leave the matrix units idle."""
+    if machine.conv_peak != machine.load_peak:
+        why = f"runtime {machine.runtime}: its convolutions in {machine.dtype} leave the matrix units idle"
+        yield told("peak of convolutions", "peak of the vector units", machine.conv_peak, "FLOP/s", why)
 
 
 def _launch(machine: Machine, catalog: Catalog) -> Iterator[Step]:
@@ -384,7 +392,7 @@ def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -
             "overlap_loss": 1.0 if passes else machine.overlap_loss,
         }  # fmt: skip
     return numbers | {
-        "peak": machine.load_peak,
+        "peak": machine.conv_peak if cost.kind == "conv" else machine.load_peak,
         "rows": cost.rows * (batch / read if cost.shared else 1), "groups": cost.groups * (read if cost.shared else batch),
         "columns": cost.columns, "channels": cost.channels, "taps": cost.taps, "key_splits": cost.splits,
         "work": cost.work_done * batch,

@@ -131,7 +131,7 @@ def roofs(case: Case) -> tuple[Array, Array]:
 
 def roof_times(case: Case) -> tuple[Array, Array]:
     """Return the plain and the layered roofline of every point [s]; every byte comes from memory."""
-    bare = replace(case.machine, cache=1.0, load_peak=case.machine.peak)
+    bare = replace(case.machine, cache=1.0, load_peak=case.machine.peak, conv_peak=case.machine.peak)
     batches = np.array(networks.BEST_BATCHES) if case.target.best else case.target.sweep.batches
     with np.errstate(all="ignore"):
         parts = breakdown(case.target.network, [bare], batches[np.newaxis])

@@ -107,6 +107,8 @@ class Accelerator(Model):
     """its process"""
     peak_dense: Annotated[dict[Dtype, Rate], Field(min_length=1)]
     """the dense peak of each number format that it has, without sparsity"""
+    peak_vector: dict[Dtype, Rate] = {}
+    """the peak of the vector units in a number format of which `peak_dense` is that of matrix units"""
     flop_per_clock: dict[Dtype, PerClock] = {}
     """of one parallel unit, by number format"""
     parallel_units: Units | None = None

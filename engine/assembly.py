@@ -31,10 +31,12 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
     part = constants.network
     peak = chip.peak_dense[dtype].si  # type: ignore[index]
     interval = profile.interval or constants.interval
+    peaks = load_peaks(chip, dtype)
     return Machine(
         hardware=chip.id, dtype=dtype, runtime=runtime, form=constants.form, tile_set=tiles(constants.tile_set),
         fused=profile.fused,
-        element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype), **load_peaks(chip, dtype),
+        element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype), **peaks,
+        conv_peak=_conv_peak(chip, profile, dtype) or peaks["load_peak"],
         bandwidth=si_of(chip.memory.bandwidth),
         cache=_cache(chip, constants), units=si_of(chip.parallel_units),
         array_rows=si_of(chip.matrix_array and chip.matrix_array.rows),
@@ -76,6 +78,12 @@ def load_peaks(chip: Accelerator, dtype: str) -> dict[str, Any]:
         "reference_peak": chip.reference_peak_flop_per_s * ratio,
         "vector_peak": chip.vector_peak_flop_per_s * load_ratio(chip, "fp32"),
     }
+
+
+def _conv_peak(chip: Accelerator, profile: Runtime, dtype: str) -> float | None:
+    """Return the peak of convolutions that leave the matrix units idle [FLOP/s], at the clock under load, else None."""
+    vector = chip.peak_vector.get(dtype) if dtype in profile.vector_convolutions else None
+    return None if vector is None else float(vector.si) * load_ratio(chip, dtype)
 
 
 def tiles(tile_set: TileSet) -> Tiles:

@@ -299,6 +299,8 @@ class Runtime(Model):
     """How a software runs a network: fused kernels from a graph, or operator by operator from a host."""
 
     fused: bool = True
+    vector_convolutions: Annotated[tuple[Dtype, ...], Tuple] = ()
+    """number formats in which its convolutions leave the matrix units idle"""
     host: Time | None = None
     host_sharpness: Count | None = None
     device_share: Fraction | None = None

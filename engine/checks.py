@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from .accelerator import Accelerator
 from .calibration import Calibration, Interval
 from .documents import Document, is_blank, walk
 from .errors import ExpressionError, Fault, GraphError, closest, listed
@@ -93,6 +94,15 @@ def _workload(document: Document, model: Workload) -> Iterator[Fault]:
             yield document.fault(("published", name), found, f"agreement within {published.within:g}", rule="S206")
 
 
+def _accelerator(document: Document, chip: Accelerator) -> Iterator[Fault]:
+    """Yield a fault for every peak of the vector units in a number format that has no dense peak."""
+    for dtype in chip.peak_vector:
+        if dtype not in chip.peak_dense:
+            found = f"a peak of the vector units in {dtype}, of which there is no peak_dense"
+            expected = f"a format of peak_dense ({listed(chip.dtypes)}), or its dense peak beside it"
+            yield document.fault(("peak_vector", dtype), found, expected, rule="S218")
+
+
 def _calibration(document: Document, calibration: Calibration) -> Iterator[Fault]:
     if calibration.interval is not None:
         yield from _interval(document, ("interval",), calibration.interval)
@@ -117,6 +127,7 @@ def _measurement(document: Document, measurement: Measurement) -> Iterator[Fault
 
 
 _CHECKS: Final[dict[type[Model], Callable[[Document, Any], Iterator[Fault]]]] = {
+    Accelerator: _accelerator,
     Workload: _workload,
     Calibration: _calibration,
     Measurement: _measurement,

@@ -65,6 +65,7 @@ CODES: Final[dict[str, Code]] = {
         "the checks of this folder are faulty", "Mend the files of its folder checks; until then only ours are asked."
     ),
     "S217": Code("a check is named that is not there or finds nothing", "Name the check that finds something, and its place."),
+    "S218": Code("a format has a peak of the vector units and no dense peak", "Give its peak_dense, or take the peak out."),
     "S221": Code("a column has not one value for each batch", "Give every column of a series as many values as batches."),
     "S222": Code("a fact of a claim is incomplete", "State one kind of fact, with what it is about and its unit."),
     "S223": Code("a claim names what is not there", "Use the series, figures, batches and columns that exist."),

@@ -33,7 +33,7 @@ Rates = tuple[tuple[str, float], ...]
 """The time of one FLOP or element of each class [s]."""
 
 
-PEAKS: Final = ("peak", "peak_max", "load_peak", "reference_peak", "vector_peak")
+PEAKS: Final = ("peak", "peak_max", "load_peak", "conv_peak", "reference_peak", "vector_peak")
 """Numbers of a machine that go with its peak: twice the peak is twice the lanes."""
 
 
@@ -51,7 +51,9 @@ class Machine:
     peak: float
     peak_max: float
     load_peak: float
-    """the peak at the clock that the chip holds under load, which times of kernels go by; so are the two below"""
+    """the peak at the clock that the chip holds under load, which times of kernels go by; so are the three below"""
+    conv_peak: float
+    """what convolutions go by: the peak of the vector units where the runtime's leave the matrix units idle"""
     reference_peak: float
     vector_peak: float
     bandwidth: float

@@ -33,11 +33,13 @@ class Form:
     tiles: Tiles
     fused: bool
     rates: Rates = ()
+    conv_apart: bool = False
+    """whether convolutions have a peak of their own"""
 
 
 def form_of(machine: Machine) -> Form:
     """Return the form of a machine."""
-    return Form(machine.form, machine.tile_set, machine.fused, machine.rates)
+    return Form(machine.form, machine.tile_set, machine.fused, machine.rates, machine.conv_peak != machine.load_peak)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,13 +156,13 @@ class Pass:
     def of(cls, kernels: Kernels, form: Form, m: Table, batches: int) -> Pass:
         """Return the pass of kernels on machines, along the second or third axis, for so many batches of each."""
         many = form.form == "tiled" and kernels.products.size > 0 and batches >= FEW
-        prepared = tuple(_options(kernels.table.take(kernels.products), form.tiles, m, together=True)) if many else ()
+        prepared = tuple(_options(kernels.table.take(kernels.products), form, m, together=True)) if many else ()
         return cls(kernels=kernels, form=form, m=m, prepared=prepared)
 
     def options(self, chosen: npt.NDArray[np.intp]) -> Iterator[Option]:
         """Yield every tile and split for some products, of which none between the first and the last is missing."""
         if not self.prepared:
-            return _options(self.kernels.table.take(chosen), self.form.tiles, self.m, together=False)
+            return _options(self.kernels.table.take(chosen), self.form, self.m, together=False)
         first = int(np.searchsorted(self.kernels.products, chosen[0]))
         return (option.of(slice(first, first + chosen.size)) for option in self.prepared)
 
@@ -244,7 +246,7 @@ def _products(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     if on.form.form == "roof":
         return _others(some, on, ladder)
     plain = {"plain": some.work / on.m.load_peak} if ladder else {}
-    return plain | (_tiled(some, on, ladder) if on.form.form == "tiled" else _systolic(some.size(on.m), on.m, ladder))
+    return plain | (_tiled(some, on, ladder) if on.form.form == "tiled" else _systolic(some, on, ladder))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -265,14 +267,24 @@ class Option:
         return Option(tile=self.tile, split=self.split, form=self.form, early=early)
 
 
-def _options(k: Table, tiles: Tiles, m: Table, *, together: bool) -> Iterator[Option]:
+def _peak(k: Table, form: Form, m: Table) -> Array:
+    """Return what the full time of kernels goes by [FLOP/s]: convolutions may have a peak of their own.
+
+    The rungs below the full time keep the peak of the format, so that what convolutions lose is a loss of sustained rates.
+    """
+    peak: Array = np.where(k.conv > 0, m.conv_peak, m.load_peak) if form.conv_apart else m.load_peak
+    return peak
+
+
+def _options(k: Table, on: Form, m: Table, *, together: bool) -> Iterator[Option]:
     """Yield every tile and split of a set with what does not change with the batch, for all at once or one by one."""
+    tiles = on.tiles
     shapes = [(tile, split) for split in sorted(tiles.splits) for tile in tiles.tiles]
     groups = [[s for s in shapes if s[1] == 1], [s for s in shapes if s[1] > 1]] if together else [[s] for s in shapes]
     given = {
         "alignment": tiles.channel_alignment, "contraction_step": tiles.contraction_step,
         "columns": k.columns, "channels": k.channels, "taps": k.taps,
-        "peak": m.load_peak, "units": m.units, "bandwidth": m.bandwidth, "cache_ratio": m.cache_ratio, "feed": m.feed,
+        "peak": _peak(k, on, m), "units": m.units, "bandwidth": m.bandwidth, "cache_ratio": m.cache_ratio, "feed": m.feed,
         "operand_bytes": m.element_bytes, "weight_bytes": m.element_bytes, "result_bytes": m.element_bytes,
         "reference_peak": m.reference_peak, "sustained": m.sustained, "tile_drain": m.tile_drain, "wave_fill": m.wave_fill,
         "wave_sharing": m.wave_sharing,
@@ -316,9 +328,11 @@ def _chosen(size: Mapping[str, Any], on: Pass, table: Array) -> dict[str, Array]
     }
 
 
-def _systolic(size: Mapping[str, Any], m: Table, ladder: bool) -> dict[str, Array]:
-    size = {**size, "array_rows": m.array_rows, "array_columns": m.array_columns}
-    full = {"full": forms.systolic_s(**size, sustained=m.sustained, units=m.units)}
+def _systolic(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
+    m = on.m
+    size = {**some.size(m), "array_rows": m.array_rows, "array_columns": m.array_columns}
+    own = {**size, "peak": _peak(some.k, on.form, m)}
+    full = {"full": forms.systolic_s(**own, sustained=m.sustained, units=m.units)}
     if not ladder:
         return full
     return full | {"padded": forms.systolic_padded_s(**size), "waves": forms.systolic_waves_s(**size, units=m.units)}
@@ -342,9 +356,12 @@ def _attention(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
 
 
 def _others(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
-    m, plain = on.m, some.work / on.m.load_peak
-    roof, work = on.form.form == "roof", some.work
-    full = plain / m.sustained if roof else forms.plain_s(work=work, peak=m.load_peak, sustained=m.sustained)
+    m, work, peak = on.m, some.work, _peak(some.k, on.form, on.m)
+    plain = work / m.load_peak
+    if on.form.form == "roof":
+        full = (work / peak if on.form.conv_apart else plain) / m.sustained
+    else:
+        full = forms.plain_s(work=work, peak=peak, sustained=m.sustained)
     return {"plain": plain, "padded": plain, "waves": plain, "full": full} if ladder else {"full": full}
 
 

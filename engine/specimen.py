@@ -85,6 +85,7 @@ def _arithmetic(chip: Accelerator, dtype: str, figures: Mapping[str, float]) -> 
     per_clock = ratio / (units * clock)
     return {
         "peak_dense": peaks,
+        "peak_vector": {name: _scaled(rate, ratio) for name, rate in chip.peak_vector.items()},
         "flop_per_clock": {name: _scaled(each, per_clock) for name, each in chip.flop_per_clock.items()},
         "parallel_units": chip.parallel_units and _scaled(chip.parallel_units, units),
         "peak_clock": {name: _scaled(each, clock) for name, each in chip.peak_clock.items()},

@@ -141,9 +141,10 @@ def machines(draw: st.DrawFn, forms: Sequence[str] = FORMS) -> Machine:
     peak, bandwidth, cache_bytes = draw(decades(12, 16)), draw(decades(9.5, 13.5)), draw(decades(3, 9))
     highest, tdp_w = draw(st.floats(1.0, 1.2)), draw(decades(0, 3.5))
     share = st.floats(0.2, 1.0)
+    load_peak = peak * draw(st.one_of(st.just(1.0), st.floats(0.7, highest)))
     return replace(
         base, peak=peak, peak_max=peak * highest, bandwidth=bandwidth, bound_bandwidth=bandwidth,
-        load_peak=peak * draw(st.one_of(st.just(1.0), st.floats(0.7, highest))),
+        load_peak=load_peak, conv_peak=load_peak * draw(st.one_of(st.just(1.0), st.floats(0.3, 1.0))),
         cache=cache_bytes, on_chip=cache_bytes * draw(st.floats(1.0, 2.0)), units=float(draw(st.integers(1, 256))),
         reference_peak=peak * draw(st.sampled_from([0.5, 1.0])), vector_peak=peak / draw(st.floats(2.0, 64.0)),
         tdp_w=tdp_w, idle_w=tdp_w * draw(st.floats(0.0, 0.6)), launch=draw(decades(-7, -4)),

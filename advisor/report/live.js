@@ -17,7 +17,7 @@ function sizeOf(kernel, machine, batch) {
     rows: kernel.rows * (kernel.shared ? batch / read : 1),
     groups: kernel.groups * (kernel.shared ? read : batch),
     columns: kernel.columns, channels: kernel.channels, taps: kernel.taps, key_splits: kernel.key_splits,
-    peak: machine.load_peak,
+    peak: machine.load_peak, full_peak: kernel.kind === "conv" ? machine.conv_peak : machine.load_peak,
     weights: kernel.weights * read * machine.element_bytes,
   };
 }
@@ -28,7 +28,7 @@ function tiled(size, m) {
     for (const split of m.splits) {
       const chosen = { ...size, ...m, tile_rows, tile_columns, split, peak: m.load_peak, operand_bytes: m.element_bytes,
         weight_bytes: m.element_bytes, result_bytes: m.element_bytes };
-      const full = forms.tiled_s(chosen);
+      const full = forms.tiled_s({ ...chosen, peak: size.full_peak });
       if (!(full >= best.full)) best = { full, chosen };
     }
   }
@@ -37,7 +37,8 @@ function tiled(size, m) {
 
 function systolic(size, m) {
   const given = { ...m, ...size };
-  return { full: forms.systolic_s(given), padded: forms.systolic_padded_s(given), waves: forms.systolic_waves_s(given) };
+  const full = forms.systolic_s({ ...given, peak: size.full_peak });
+  return { full, padded: forms.systolic_padded_s(given), waves: forms.systolic_waves_s(given) };
 }
 
 function attention(size, m, work) {
@@ -50,7 +51,8 @@ function compute(kernel, size, m, batch) {
   const plain = work / m.load_peak;
   if (m.form === "rated") return { plain, padded: plain, waves: plain, full: forms.rated_s({ batch, sample_s: kernel.sample_s }) };
   if (m.form === "roof") {
-    return { plain, padded: plain, waves: plain, full: plain / (kernel.kind === "attention" ? m.attention : m.sustained) };
+    const sustained = kernel.kind === "attention" ? m.attention : m.sustained;
+    return { plain, padded: plain, waves: plain, full: work / size.full_peak / sustained };
   }
   if (kernel.kind === "gemm" || kernel.kind === "conv") return { plain, ...(m.form === "tiled" ? tiled(size, m) : systolic(size, m)) };
   if (kernel.kind === "attention") return { plain, ...attention(size, m, work) };

@@ -36,6 +36,7 @@ CASES = [
 ]
 EAGER = [
     ("resnet50", "nvidia-a100-sxm-40", "bf16", 1),
+    ("vgg16", "nvidia-a100-sxm-40", "fp64", 8),
     ("bert-large", "nvidia-l4", "fp16", 64),
     ("mobilenet-v2", "google-tpu-v4", "bf16", 8),
 ]
@@ -315,3 +316,11 @@ def test_a_value_that_is_no_number_is_null_in_json() -> None:
     assert (objects["estimate"]["value"], objects["estimate"]["result"]) == (None, "unknown")
     ridge = as_json(list(steps_of("resnet50", "nvidia-l4", "bf16", 8).values()))
     assert [(one["value"], one["result"]) for one in ridge if one["form"] == "ridge_batch"] == [(None, "never")]
+
+
+def test_convolutions_on_vector_units_are_told_with_their_peak() -> None:
+    on = CATALOG.machine("nvidia-a100-sxm-80", "fp64", "eager")
+    graph = CATALOG.machine(on.hardware, "fp64")
+    told, others = ({step.title: step for step in derive(network("resnet50"), m, 8, catalog=CATALOG)} for m in (on, graph))
+    assert "peak of convolutions" not in others
+    assert told["peak of convolutions"].value == on.conv_peak == 9.746e12

@@ -78,6 +78,7 @@ CASES = [
     ("bert-base", "aws-inferentia2", "bf16", "graph"),
     ("resnet50", "intel-xeon-8490h", "int8", "graph"),
     ("resnet50", "nvidia-a100-sxm-40", "fp16", "eager"),
+    ("vgg16", "nvidia-a100-sxm-40", "fp64", "eager"),
     ("bert-base", "nvidia-a100-sxm-40", "fp16", "compiled"),
     ("resnet50", "qualcomm-cloud-ai-100", "int8", "graph"),
     ("mixtral-8x7b-decode", "nvidia-h100-sxm", "bf16", "graph"),

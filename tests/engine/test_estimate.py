@@ -117,7 +117,8 @@ def test_a_clock_under_load_moves_what_goes_by_the_clock_and_nothing_else() -> N
     assert plain.load_peak == plain.peak == locked.peak == 2 * locked.load_peak
     assert plain.reference_peak == 2 * locked.reference_peak
     in_cycles = {"launch", "wave_fill", "split_cost"}  # a share of each
-    same = {"load_peak": 1.0, "reference_peak": 1.0} | {name: getattr(plain, name) for name in in_cycles}
+    assert plain.conv_peak == 2 * locked.conv_peak
+    same = {"load_peak": 1.0, "conv_peak": 1.0, "reference_peak": 1.0} | {name: getattr(plain, name) for name in in_cycles}
     rest = [repr(replace(one, **same)) for one in (locked, plain)]  # as texts, since NaN equals nothing
     assert rest[0] == rest[1]
     assert locked.launch > plain.launch
@@ -125,7 +126,7 @@ def test_a_clock_under_load_moves_what_goes_by_the_clock_and_nothing_else() -> N
 
 @given(strategies.networks(), strategies.machines(), st.floats(0.5, 1.0))
 def test_a_higher_clock_under_load_never_slows_and_leaves_the_bound(network: Network, machine: Machine, share: float) -> None:
-    slower = {name: getattr(machine, name) * share for name in ("load_peak", "reference_peak", "vector_peak")}
+    slower = {name: getattr(machine, name) * share for name in ("load_peak", "conv_peak", "reference_peak", "vector_peak")}
     fast, slow = one(network, machine), one(network, replace(machine, **slower))
     assert not_above(fast.latency_estimate_s, slow.latency_estimate_s)
     np.testing.assert_array_equal(fast.latency_lower_bound_s, slow.latency_lower_bound_s)
