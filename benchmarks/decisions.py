@@ -62,7 +62,7 @@ def print_decisions(study: Study, published: Published) -> None:
         for name, place in (("batch 1", 0), ("largest batch", -1)):
             print(f"  {f'{title}: {name}':44}{tally_fixed(enough, place)}", flush=True)
     others = other_runtimes(study.catalog, published)
-    calibrated = list(on_their_hosts(others, networks.unmeasured(study.catalog)))
+    calibrated = list(on_their_hosts(others, study.catalog))
     for title, cases, tuned in (("host unknown", others, study.unseen), ("calibrated", calibrated, study.calibrated)):
         for runtime in sorted({c.target.sweep.runtime for c in cases}):
             own = [c for c in cases if c.target.sweep.runtime == runtime]

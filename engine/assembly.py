@@ -27,7 +27,7 @@ from .machine import DTYPE_BYTES, GRAPH, Machine, Rates, Tiles
 
 def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = GRAPH) -> Machine:
     """Return the machine of a chip, a number format and a runtime. Raises UnknownNameError for a runtime it has not."""
-    profile = _profile(chip, constants, runtime)
+    profile = _profile(chip, constants, dtype, runtime)
     part = constants.network
     peak = chip.peak_dense[dtype].si  # type: ignore[index]
     interval = profile.interval or constants.interval
@@ -94,12 +94,12 @@ def tiles(tile_set: TileSet) -> Tiles:
     )  # fmt: skip
 
 
-def _profile(chip: Accelerator, constants: Resolved, runtime: str) -> Runtime:
+def _profile(chip: Accelerator, constants: Resolved, dtype: str, runtime: str) -> Runtime:
     if runtime == GRAPH:
-        return constants.runtimes.get(GRAPH, Runtime())
+        return constants.runtimes.get(GRAPH, Runtime()).within(dtype)
     if runtime not in constants.runtimes:
         raise unknown(f"runtime of {chip.id}", runtime, [GRAPH, *constants.runtimes])
-    return constants.runtimes[runtime]
+    return constants.runtimes[runtime].within(dtype)
 
 
 def si_of(quantity: Any, default: float = math.nan) -> float:

@@ -295,6 +295,13 @@ class Interval(Model):
     basis: Text
 
 
+class InFormat(Model):
+    """What a runtime has in one number format in place of what it has in all: a framework casts, or has slower kernels."""
+
+    host: Time | None = None
+    device_share: Fraction | None = None
+
+
 class Runtime(Model):
     """How a software runs a network: fused kernels from a graph, or operator by operator from a host."""
 
@@ -305,7 +312,13 @@ class Runtime(Model):
     host_sharpness: Count | None = None
     device_share: Fraction | None = None
     launch: Time | None = None
+    formats: dict[Dtype, InFormat] = {}
     interval: Interval | None = None
+
+    def within(self, dtype: str) -> Runtime:
+        """Return the same with what is its own in a number format."""
+        own = self.formats.get(dtype)  # type: ignore[call-overload]
+        return self if own is None else self.model_copy(update={name: value for name, value in own if value is not None})
 
 
 class Calibration(Model):

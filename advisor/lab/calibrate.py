@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine.accelerator import Accelerator
-from engine.assembly import machine
+from engine.assembly import machine, si_of
 from engine.calibration import Correction, KernelConstants, Resolved
 from engine.catalog import Catalog
 from engine.compiled import estimate
@@ -38,11 +39,17 @@ from .networks import (
     weighty,
 )
 from .points import Array, Kernels
-from .posterior import Posterior, Predict, about, posterior
+from .posterior import Constant, Posterior, Predict, about, posterior
 
 HOST_SPREAD: Final = 0.5
 SHARE_SPREAD: Final = 0.3
 """Standard deviations of the logarithms of a framework's host time and device share, about those of its family."""
+LAUNCH_SPREAD: Final = 0.25
+"""The same of a launch in a runtime whose host does not count, as chips differ from their family in a graph."""
+FORMAT_SPREAD: Final = 0.1
+"""The same of how far the host and the kernels of a number format lie from those of all formats."""
+OF_FORMAT: Final = ("host", "device_share")
+"""Constants of a runtime that a number format may have of its own."""
 USUAL: Final = np.log(1.25 / 0.82)
 """Width of a family's interval to which the priors of a chip's correction belong; a wider interval means wider priors."""
 FARTHEST: Final = 2.0
@@ -51,6 +58,8 @@ FOLDS: Final = 12
 ENOUGH: Final = 10
 """Points below which their 10th and 90th percentile say too little by themselves."""
 HELD_OUT_FROM: Final = 20
+FAMILY_SWEEPS: Final = 0.5
+"""So many sweeps the interval of a family counts as, beside those of a chip."""
 SHARED: Final = 0.5
 """The part of a family's squared error that is the chip's own, so that measuring the chip takes it away."""
 HALF: Final = 0.5
@@ -104,6 +113,21 @@ class Part:
     before: Errors
     after: Errors
     following: Candidate | None
+
+    @property
+    def constants(self) -> tuple[Constant, ...]:
+        """Return what was fitted; a number format's factor on a constant of a runtime as what it makes of that constant."""
+        whole = [(constant, of_all(constant.name)) for constant in self.posterior.constants]
+        return tuple(self.posterior.times(name, constant.name) if name else constant for constant, name in whole)
+
+
+def of_all(name: str) -> str:
+    """Return the constant of all formats that one of a format is a factor on, or nothing.
+
+    >>> of_all("host_fp16"), of_all("host")
+    ('host', '')
+    """
+    return next((whole for whole in OF_FORMAT if name.startswith(f"{whole}_")), "")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -234,15 +258,44 @@ def _networks(chip: Accelerator, constants: Resolved, runtime: str, each: Sequen
         if constants.form == "rated":
             priors |= {"time_factor": PROBED_PRIOR} | {f"{CLASS}{name}": CLASS_PRIOR for name in weighty(each, machines)}
         return _Networks(each=tuple(each), machines=machines, priors=priors, change=corrected)
-    profile = constants.runtimes[runtime]
-    share = 1.0 if profile.device_share is None else profile.device_share.si
-    priors = {"host": Prior(value=profile.host.si, spread=HOST_SPREAD)} if profile.host and profile.host.si > 0 else {}
-    priors |= {"device_share": Prior(value=share, spread=SHARE_SPREAD)}
+    priors = _runtime_priors(constants, runtime, sorted(machines))
 
     def change(m: Machine, values: Mapping[str, float]) -> Machine:
-        return replace(m, host=values.get("host", m.host), time_factor=m.time_factor * share / values["device_share"])
+        def changed(name: str) -> float:
+            parts = [part for part in (name, f"{name}_{m.dtype}") if part in priors]
+            return math.prod(values[part] / priors[part].value for part in parts)
+
+        return replace(
+            m, host=m.host * changed("host"), launch=m.launch * changed("launch"),
+            time_factor=m.time_factor / changed("device_share"),
+        )  # fmt: skip
 
     return _Networks(each=tuple(each), machines=machines, priors=priors, change=change)
+
+
+def _runtime_priors(constants: Resolved, runtime: str, dtypes: Sequence[str]) -> dict[str, Prior]:
+    """Return the priors of a runtime: of its host, or of its launch where none counts, and of the share of its kernels.
+
+    Of several number formats each has factors of its own on host and share: a framework casts, or has slower kernels in some.
+    What the family has for a format is where its factors begin.
+    """
+    profile = constants.runtimes[runtime]
+    share = si_of(profile.device_share, 1.0)
+    if profile.host and profile.host.si > 0:
+        priors = {"host": Prior(value=profile.host.si, spread=HOST_SPREAD)}
+    else:
+        launch = constants.network.launch if profile.launch is None else profile.launch
+        priors = {"launch": Prior(value=launch.si, spread=LAUNCH_SPREAD)}
+    priors |= {"device_share": Prior(value=share, spread=SHARE_SPREAD)}
+    for dtype in sorted({*(dtypes if len(dtypes) > 1 else ()), *profile.formats}):
+        own = profile.within(dtype)
+        begin = {"host": si_of(own.host), "device_share": si_of(own.device_share, 1.0)}
+        priors |= {
+            f"{name}_{dtype}": Prior(value=begin[name] / priors[name].value, spread=FORMAT_SPREAD)
+            for name in OF_FORMAT
+            if name in priors
+        }
+    return priors
 
 
 def _correction_priors(constants: Resolved) -> dict[str, Prior]:
@@ -321,22 +374,25 @@ def _ratios(data: _Networks, found: Posterior, estimated: Array, sweeps: int) ->
 def interval(ratio: Array, family: tuple[float, float], learned: float, sweeps: int) -> tuple[float, float]:
     """Return the 10th and 90th percentile of measured over estimated time that a chip is given.
 
-    They are those of the points where these are ten or more, of several sweeps. Fewer say too little, so that the interval is
-    at least the family's without the part of its squared error that is the chip's own, as far as the chip's factor is learned:
-    [10th and 90th percentile]^sqrt(1 - learned / 2). It is never narrower than the noise of measurements, 5 %.
+    Beside them stands the family's interval without the part of its squared error that is the chip's own, as far as the chip's
+    factor is learned: [10th and 90th percentile]^sqrt(1 - learned / 2). Points of one sweep go together, so that sweeps count:
+    of K the interval is own^(K / (K + 1/2)) family^(1/2 / (K + 1/2)). One sweep, or fewer than ten points, say too little: the
+    interval is at least the family's. It is never narrower than the noise of measurements, 5 %.
 
     >>> interval(np.array([1.02]), (0.8, 1.25), 0.0, 1)
     (0.8, 1.25)
-    >>> interval(np.ones(10), (0.8, 1.25), 1.0, 2) == (1 / 1.05, 1.05)
-    True
+    >>> [round(ratio, 3) for ratio in interval(np.ones(10), (0.8, 1.25), 1.0, 2)]
+    [0.932, 1.073]
     """
     low, high = 1.0 / (1.0 + NOISE), 1.0 + NOISE
     if len(ratio):
         low, high = min(low, float(np.quantile(ratio, 0.1))), max(high, float(np.quantile(ratio, 0.9)))
+    kept = float(np.sqrt(1.0 - SHARED * learned))
+    wide = family[0] ** kept, family[1] ** kept
     if len(ratio) < ENOUGH or sweeps <= 1:
-        kept = float(np.sqrt(1.0 - SHARED * learned))
-        low, high = min(low, family[0] ** kept), max(high, family[1] ** kept)
-    return low, high
+        return min(low, wide[0]), max(high, wide[1])
+    own = sweeps / (sweeps + FAMILY_SWEEPS)
+    return min(low**own * wide[0] ** (1 - own), 1 / (1 + NOISE)), max(high**own * wide[1] ** (1 - own), 1 + NOISE)
 
 
 def _next_network(data: _Networks, found: Posterior) -> Candidate | None:

@@ -12,7 +12,7 @@ from engine.machine import GRAPH
 from engine.quantity import Fraction, Quantity, Share, Source, Time
 from engine.units import factor
 
-from .calibrate import ENOUGH, Fitted, KernelPart, NetworkPart, Part, Ratios
+from .calibrate import ENOUGH, Fitted, KernelPart, NetworkPart, Part, Ratios, of_all
 from .evidence import Evidence
 from .networks import CLASS, class_factors
 from .posterior import Constant
@@ -104,11 +104,20 @@ def _runtime(part: NetworkPart, fitted: Fitted) -> Runtime:
     """Return the profile of the family with what was fitted; all else says that it is the family's."""
     profile = fitted.family.runtimes[part.runtime]
     kept = {name: _of_family(getattr(profile, name)) for name in Runtime.model_fields if name != "interval"}
+    known = {constant.name: constant for constant in part.constants}
     found: dict[str, Any] = {"device_share": _fraction(part, "device_share"), "interval": _interval(part.ratios)}
-    for constant in part.posterior.constants:
-        if constant.name == "host":
-            found["host"] = _quantity(Time, "us", constant)
-    return Runtime.model_validate(kept | found)
+    found |= {name: _quantity(Time, "us", known[name]) for name in ("host", "launch") if name in known}
+    return Runtime.model_validate(kept | found | {"formats": _formats(known)})
+
+
+def _formats(known: Mapping[str, Constant]) -> dict[str, dict[str, Quantity]]:
+    """Return what each number format has of its own."""
+    found: dict[str, dict[str, Quantity]] = {}
+    for name, constant in known.items():
+        if whole := of_all(name):
+            kind, unit = (Time, "us") if whole == "host" else (Fraction, "1")
+            found.setdefault(name.removeprefix(f"{whole}_"), {})[whole] = _quantity(kind, unit, constant)
+    return found
 
 
 def _of_family(value: Any) -> Any:
@@ -168,7 +177,7 @@ def _short(text: str) -> str:
 
 def _undecided(parts: Iterable[Part]) -> list[str]:
     """Return a sentence for each part of which the points leave constants undecided."""
-    names = {part.title: [c.name for c in part.posterior.constants if not c.decided] for part in parts}
+    names = {part.title: [c.name for c in part.constants if not c.decided] for part in parts}
     return [_short(f"Undecided in {title}: {', '.join(n)}.") for title, n in names.items() if n]
 
 

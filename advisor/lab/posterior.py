@@ -58,6 +58,18 @@ class Posterior:
         """Return the fitted values by name."""
         return {constant.name: constant.after for constant in self.constants}
 
+    def times(self, name: str, factor: str) -> Constant:
+        """Return a constant times a factor on it, under the name of the factor: the two are learned together."""
+        names = [constant.name for constant in self.constants]
+        pair = [names.index(name), names.index(factor)]
+        one, other = (self.constants[index] for index in pair)
+        prior = float(np.hypot(one.prior, other.prior))
+        spread = float(np.sqrt(self.covariance[np.ix_(pair, pair)].sum()))
+        return Constant(
+            name=factor, before=one.before * other.before, after=one.after * other.after, prior=prior,
+            spread=min(spread, prior), at_limit=one.at_limit or other.at_limit,
+        )  # fmt: skip
+
     def uncertainty(self, predict: Predict) -> Array:
         """Return the standard deviation of the logarithm of each estimate that follows from that of the constants."""
         slopes = _slopes(predict, self.values)

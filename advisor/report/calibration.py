@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from engine.calibration import Calibration
 from engine.quantity import Quantity, Time
 from engine.units import render, significant
 
-from ..lab.calibrate import Candidate, Errors, Fitted, KernelPart, NetworkPart, Part
+from ..lab.calibrate import Candidate, Errors, Fitted, KernelPart, NetworkPart, Part, of_all
 from ..lab.fit import NOISE
 from ..lab.posterior import Constant
 from .layout import block, labelled, table
@@ -28,12 +28,16 @@ def report(fitted: Fitted, spec: Calibration, besides: Sequence[str], width: int
     return "\n".join(lines) + "\n"
 
 
+TIMES: Final = ("host", "launch")
+"""Constants of a runtime that are times."""
+
+
 def _constants(part: Part) -> list[str]:
     heading = ("constant", "family", "fitted", "+- %", "learned %", "")
     body = [
         (c.name, _shown(part, c, c.before), _shown(part, c, c.after), f"{100 * c.spread:.2g}", f"{100 * c.learned:.0f}",
          "at its limit" if c.at_limit else "" if c.decided else "undecided")
-        for c in part.posterior.constants
+        for c in part.constants
     ]  # fmt: skip
     return ["  " + line for line in table([heading, *body], (False, True, True, True, True, False))]
 
@@ -48,7 +52,7 @@ def unit_of(part: Part, constant: Constant) -> str:
     if isinstance(part, KernelPart):
         quantity: Quantity = getattr(part.family, constant.name)
         return "s" if isinstance(quantity, Time) else quantity.unit
-    return "s" if constant.name == "host" else "1"
+    return "s" if (of_all(constant.name) or constant.name) in TIMES else "1"
 
 
 def _errors(part: Part) -> list[str]:
@@ -68,7 +72,7 @@ def _after(part: Part, width: int) -> list[str]:
     lines = []
     if isinstance(part, KernelPart):
         lines += labelled("  Errors of", f"{part.errors_of}: {part.after.points}", width)
-    undecided = [c.name for c in part.posterior.constants if not c.decided]
+    undecided = [c.name for c in part.constants if not c.decided]
     lines += labelled("  Undecided", ", ".join(undecided), width) if undecided else []
     if isinstance(part, NetworkPart):
         lines += labelled("  Interval", _interval(part), width)
@@ -103,7 +107,7 @@ def _part_json(part: Part) -> dict[str, Any]:
             "name": c.name, "unit": unit_of(part, c), "family": c.before, "fitted": c.after, "spread": c.spread,
             "learned": c.learned, "decided": c.decided,
         }
-        for c in part.posterior.constants
+        for c in part.constants
     ]  # fmt: skip
     unseen: Errors | None = part.unseen if isinstance(part, NetworkPart) else None
     return {

@@ -22,7 +22,7 @@ from advisor.lab.networks import NETWORK, begun, corrected, unmeasured
 from advisor.report.spec import spec_text
 from advisor.validation import validate_file
 from engine import predict
-from engine.calibration import Calibration
+from engine.calibration import Calibration, InFormat
 from engine.catalog import Catalog, data_root, load, load_document
 from engine.compiled import estimate
 from engine.documents import read_file, read_text
@@ -168,6 +168,71 @@ def test_an_eager_framework_gets_a_host_of_its_own(catalog: Catalog, tmp_path: P
     assert (eager.fused, eager.launch and eager.launch.source) == (False, "family")
     assert spec.correction is None
     assert spec.interval is None
+
+
+def in_format(catalog: Catalog, dtype: str, host: float, share: float, *, workload: str = "resnet50") -> dict[str, Any]:
+    """Return a record of an eager framework whose host and kernels take so many times what they take by the family."""
+    m = catalog.machine(CHIP, dtype, "eager")
+    batches = (1, 2, 64, 128, 256)
+    slower = replace(m, host=host * m.host, time_factor=m.time_factor / share)
+    network = build(catalog.workloads[workload], {})
+    seconds = estimate(network, [slower], np.array(batches, dtype=float)).latency_estimate_s[0]
+    record = measurement(workload, dict(zip(batches, map(float, seconds), strict=True)), runtime="eager")
+    return record | {"dtype": dtype, "id": f"{record['id']}-{dtype}"}
+
+
+def test_number_formats_of_a_framework_get_hosts_and_shares_of_their_own(catalog: Catalog, tmp_path: Path) -> None:
+    records = [
+        in_format(catalog, dtype, host, share, workload=workload)
+        for dtype, host, share in (("fp16", 1.25, 0.8), ("tf32", 1.0, 1.1))
+        for workload in ("resnet50", "bert-base")
+    ]
+    _, spec = fitted_to(written(tmp_path / "measured", *records), catalog)
+    written(tmp_path / "specs/calibrations", json.loads(spec_text(spec)))
+    known = load([tmp_path / "specs"])
+    family = catalog.machine(CHIP, "fp16", "eager")
+    for dtype, host, share in (("fp16", 1.25, 0.8), ("tf32", 1.0, 1.1)):
+        found = known.machine(CHIP, dtype, "eager")
+        assert found.host == pytest.approx(host * family.host, rel=0.03)
+        assert found.time_factor == pytest.approx(family.time_factor / share, rel=0.03)
+    other = known.machine(CHIP, "int8", "eager")  # of which nothing was measured: between them
+    assert family.host < other.host < 1.25 * family.host
+
+
+def test_what_a_family_has_for_a_format_is_where_a_fit_begins_and_stays_where_nothing_is_measured(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    profile = catalog.constants[CHIP].runtimes["eager"]
+    assert profile.host is not None
+    own = InFormat.model_validate({"host": {"value": 2e6 * profile.host.si, "unit": "us", "source": "fit"}})
+    known = catalog.calibrations.entries["runtimes"]
+    runtimes = known.model.runtimes | {"eager": profile.model_copy(update={"formats": {"fp16": own, "bf16": own}})}
+    entries = catalog.calibrations.entries | {
+        "runtimes": replace(known, model=known.model.model_copy(update={"runtimes": runtimes}))
+    }
+    changed = replace(catalog, calibrations=replace(catalog.calibrations, entries=entries))
+    assert changed.machine(CHIP, "fp16", "eager").host == pytest.approx(2 * profile.host.si)
+    result, spec = fitted_to(written(tmp_path, in_format(changed, "fp16", 1.5, 1.0)), changed)
+    eager = spec.runtimes["eager"]
+    hosts = {dtype: of.host.si for dtype, of in eager.formats.items() if of.host}
+    assert hosts["fp16"] == pytest.approx(3 * profile.host.si, rel=0.03)
+    assert eager.host is not None
+    assert hosts["bf16"] == pytest.approx(2 * eager.host.si, rel=1e-3)
+    assert part(result, "networks").before.bias < -0.05
+
+
+def test_a_runtime_whose_host_does_not_count_gets_a_launch(catalog: Catalog, tmp_path: Path) -> None:
+    m = catalog.machine(CHIP, "fp16", "compiled")
+    network = build(catalog.workloads["resnet50"], {})
+    slower = replace(m, launch=1.3 * m.launch, time_factor=1.1 * m.time_factor)
+    seconds = estimate(network, [slower], np.array(BATCHES, dtype=float)).latency_estimate_s[0]
+    points = dict(zip(BATCHES, map(float, seconds), strict=True))
+    result, spec = fitted_to(written(tmp_path / "measured", measurement("resnet50", points, runtime="compiled")), catalog)
+    written(tmp_path / "specs/calibrations", json.loads(spec_text(spec)))
+    found = load([tmp_path / "specs"]).machine(CHIP, "fp16", "compiled")
+    assert found.launch == pytest.approx(slower.launch, rel=0.05)
+    assert found.time_factor == pytest.approx(slower.time_factor, rel=0.02)
+    assert [constant.name for constant in part(result, "networks").posterior.constants] == ["launch", "device_share"]
 
 
 # Kernels.
@@ -440,5 +505,6 @@ def test_without_scipy_the_remedy_is_told(run: Run, monkeypatch: pytest.MonkeyPa
 )
 def test_an_interval_always_holds_one_and_the_noise(ratio: list[float], learned: float, sweeps: int) -> None:
     low, high = interval(np.array(ratio), (0.82, 1.25), learned, sweeps)
+    assert interval(np.array([*ratio, *ratio]), (0.82, 1.25), learned, 1)[1] >= 1.25**0.7071
     assert 0 < low <= 1 / 1.05
     assert high >= 1.05

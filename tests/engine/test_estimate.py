@@ -418,6 +418,22 @@ def test_a_runtime_by_hand() -> None:
     assert one(network, eager, [1.0]).latency_estimate_s == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_runtime_has_what_is_its_own_in_a_number_format() -> None:
+    spec = strategies.chip("tiled")
+    resolved = resolve(spec, strategies.catalog().calibrations)
+    assert resolved is not None
+    profile = Runtime.model_validate(
+        {
+            "fused": False, "host": quantity(20, "us"), "host_sharpness": quantity(4), "device_share": quantity(0.8),
+            "formats": {"bf16": {"host": quantity(25, "us")}, "int8": {"device_share": quantity(0.5)}},
+        }
+    )  # fmt: skip
+    own = replace(resolved, runtimes={"own": profile})
+    bf16, int8 = (machine_of(spec, own, dtype, "own") for dtype in ("bf16", "int8"))
+    assert (bf16.host, int8.host) == (pytest.approx(25e-6), pytest.approx(20e-6))
+    assert (bf16.time_factor, int8.time_factor) == (1 / 0.8, 1 / 0.5)
+
+
 def test_a_correction_is_a_factor_on_the_launch_and_one_on_all_kernels() -> None:
     spec = strategies.chip("tiled", tdp=quantity(1e6, "W"))
     resolved = resolve(spec, strategies.catalog().calibrations)
