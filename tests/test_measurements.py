@@ -81,7 +81,7 @@ def test_the_estimate_is_within_a_tenth_on_average(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(
     ("runtime", "least", "most"),
-    [("graph", 0.91, 0.06), ("compiled", 0.95, 0.16), ("session", 0.93, 0.22), ("eager", 0.9, 0.23)],
+    [("graph", 0.91, 0.06), ("compiled", 0.95, 0.16), ("session", 0.93, 0.22), ("eager", 0.89, 0.23)],
 )
 def test_every_runtime_keeps_its_p90_and_its_mean_error(catalog: Catalog, runtime: str, least: float, most: float) -> None:
     """All records of a runtime together; the bounds are what docs/accuracy.md reports, rounded to the worse side."""

@@ -58,8 +58,6 @@ FOLDS: Final = 12
 ENOUGH: Final = 10
 """Points below which their 10th and 90th percentile say too little by themselves."""
 HELD_OUT_FROM: Final = 20
-FAMILY_SWEEPS: Final = 0.5
-"""So many sweeps the interval of a family counts as, beside those of a chip."""
 SHARED: Final = 0.5
 """The part of a family's squared error that is the chip's own, so that measuring the chip takes it away."""
 HALF: Final = 0.5
@@ -376,13 +374,13 @@ def interval(ratio: Array, family: tuple[float, float], learned: float, sweeps: 
 
     Beside them stands the family's interval without the part of its squared error that is the chip's own, as far as the chip's
     factor is learned: [10th and 90th percentile]^sqrt(1 - learned / 2). Points of one sweep go together, so that sweeps count:
-    of K the interval is own^(K / (K + 1/2)) family^(1/2 / (K + 1/2)). One sweep, or fewer than ten points, say too little: the
+    of K the interval is own^(K / (K + 1)) family^(1 / (K + 1)). One sweep, or fewer than ten points, say too little: the
     interval is at least the family's. It is never narrower than the noise of measurements, 5 %.
 
     >>> interval(np.array([1.02]), (0.8, 1.25), 0.0, 1)
     (0.8, 1.25)
     >>> [round(ratio, 3) for ratio in interval(np.ones(10), (0.8, 1.25), 1.0, 2)]
-    [0.932, 1.073]
+    [0.918, 1.089]
     """
     low, high = 1.0 / (1.0 + NOISE), 1.0 + NOISE
     if len(ratio):
@@ -391,7 +389,7 @@ def interval(ratio: Array, family: tuple[float, float], learned: float, sweeps: 
     wide = family[0] ** kept, family[1] ** kept
     if len(ratio) < ENOUGH or sweeps <= 1:
         return min(low, wide[0]), max(high, wide[1])
-    own = sweeps / (sweeps + FAMILY_SWEEPS)
+    own = sweeps / (sweeps + 1)
     return min(low**own * wide[0] ** (1 - own), 1 / (1 + NOISE)), max(high**own * wide[1] ** (1 - own), 1 + NOISE)
 
 
