@@ -79,6 +79,7 @@ RUNTIMES: Final = words(
     compiled="torch.compile, Paddle-TRT and the like",
     session="a framework that walks a stored graph: TensorFlow, MXNet, PaddlePaddle",
     eager="a framework that launches operator by operator, as PyTorch does",
+    eager_v1="the same where attention is no operator of its own, as before PyTorch 2.0",
 )
 BATCHES: Final = words("1", "1..64x2", "1..64", "1,2,4,8")
 TIMES: Final = words("1ms", "10ms", "100ms")

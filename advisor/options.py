@@ -37,7 +37,8 @@ Runtime = Annotated[
     typer.Option(
         help="How the software runs the model: graph (every kernel tuned, as TensorRT does; without this option), compiled "
         "(torch.compile, Paddle-TRT and the like), session (a framework that walks a stored graph: TensorFlow, MXNet, "
-        "PaddlePaddle) or eager (one that launches operator by operator, as PyTorch does).",
+        "PaddlePaddle), eager (one that launches operator by operator, as PyTorch does) or eager_v1 (the same where attention "
+        "is no operator of its own, as before PyTorch 2.0).",
         metavar="WORD",
         autocompletion=one(RUNTIMES),
     ),

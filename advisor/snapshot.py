@@ -250,7 +250,7 @@ def _tiles(data: Mapping[str, Any]) -> Tiles:
 
 # Networks.
 
-_COUNTED: Final = ("unique_kernels", "unique_unfused", "unique_library")
+_COUNTED: Final = ("unique_kernels", "unique_unfused", "unique_eager", "unique_library")
 _LISTED: Final = (*_COUNTED, "tables")
 _PLAIN: Final = tuple(field.name for field in fields(Totals) if field.name not in _LISTED)
 _COSTS: Final = number_names(Cost)

@@ -441,9 +441,10 @@ def calibrate_runtimes(catalog: Catalog, sweeps: Sequence[Sweep]) -> dict[str, C
     known = catalog.calibrations["runtimes"]
     base = networks.unmeasured(catalog)
     profiles = dict(known.runtimes)
-    for name in RUNTIME:
-        each = [t for t in networks.targets([s for s in sweeps if s.runtime == name], base) if catalog_kind(base, t) == "gpu"]
-        machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype, name) for t in each}
+    for names in ALIKE:
+        name = names[0]
+        each = [t for t in networks.targets([s for s in sweeps if s.runtime in names], base) if catalog_kind(base, t) == "gpu"]
+        machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype, t.sweep.runtime) for t in each}
         values = fit_runtime(each, machines, name)
         hosts: dict[tuple[str, str], list[Residuals]] = defaultdict(list)
         for one in each:
@@ -457,7 +458,8 @@ def calibrate_runtimes(catalog: Catalog, sweeps: Sequence[Sweep]) -> dict[str, C
         if profile.host is not None:
             update["host"] = refitted(profile.host, values["host"])
         basis = profile.interval.basis if profile.interval else name
-        profiles[name] = profile.model_copy(update=update | {"interval": interval(predictive(parts), "family prior", basis)})
+        update["interval"] = interval(predictive(parts), "family prior", basis)
+        profiles |= {one: known.runtimes[one].model_copy(update=update) for one in names}
     return {known.id: known.model_copy(update={"runtimes": profiles, "sources": known.sources | sources()})}
 
 
@@ -471,8 +473,11 @@ RUNTIME: Final = {
     "compiled": {"device_share": Prior(value=0.7, spread=0.4)},
     "session": HOST,
     "eager": HOST,
+    "eager_v1": HOST,
 }
 """What is fitted of a runtime: time of the host per operator [s], and the rate of its kernels over tuned ones."""
+ALIKE: Final = (("compiled",), ("session",), ("eager", "eager_v1"))
+"""Runtimes that have what is fitted in common: frameworks of two times differ in their attention."""
 
 
 def with_host(machine: Machine, values: Mapping[str, float]) -> Machine:

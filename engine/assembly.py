@@ -34,7 +34,7 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
     peaks = load_peaks(chip, dtype)
     return Machine(
         hardware=chip.id, dtype=dtype, runtime=runtime, form=constants.form, tile_set=tiles(constants.tile_set),
-        fused=profile.fused,
+        fused=profile.fused, fused_attention=profile.fused_attention,
         element_bytes=DTYPE_BYTES[dtype], peak=peak, peak_max=chip.peak_max_flop_per_s(dtype), **peaks,
         conv_peak=_conv_peak(chip, profile, dtype) or peaks["load_peak"],
         bandwidth=si_of(chip.memory.bandwidth),

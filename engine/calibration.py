@@ -306,6 +306,8 @@ class Runtime(Model):
     """How a software runs a network: fused kernels from a graph, or operator by operator from a host."""
 
     fused: bool = True
+    fused_attention: bool = True
+    """whether attention is one kernel where nothing else is fused"""
     vector_convolutions: Annotated[tuple[Dtype, ...], Tuple] = ()
     """number formats in which its convolutions leave the matrix units idle"""
     host: Time | None = None

@@ -47,6 +47,7 @@ class Machine:
     form: str
     tile_set: Tiles
     fused: bool
+    fused_attention: bool
     element_bytes: float
     peak: float
     peak_max: float

@@ -10,9 +10,10 @@ from .machine import Dtype
 from .quantity import Identifier, Integral, Key, Model, Power, Share, Source, Text, Time, Tuple
 from .quantity import Throughput as ThroughputQuantity
 
-Runtime = Literal["graph", "compiled", "session", "eager"]
+Runtime = Literal["graph", "compiled", "session", "eager", "eager_v1"]
 """graph: a runtime that tunes every kernel runs a fused graph; compiled: a framework fuses, or has a library of kernels made
-for the network; session: a framework walks a stored graph operator by operator; eager: its user's program launches them."""
+for the network; session: a framework walks a stored graph operator by operator; eager: its user's program launches them;
+eager_v1: the same before attention was one operator."""
 
 
 class Point(Model):

@@ -44,6 +44,11 @@ class Network(Totals):
         return _unfused(self.nodes)
 
     @cached_property
+    def eager(self) -> tuple[Kernel, ...]:
+        """Return the same where attention is one kernel."""
+        return _unfused(self.nodes, fused_attention=True)
+
+    @cached_property
     def library(self) -> tuple[Kernel, ...]:
         """Return the kernels of a library that folds little and runs the rest one by one, with their parts."""
         return tuple(library_kernels(self.nodes, self.kernels))
@@ -52,7 +57,9 @@ class Network(Totals):
         """Return the kernels as a machine's runtime launches them."""
         if machine.form == "rated":
             return self.library
-        return self.kernels if machine.fused else self.unfused
+        if machine.fused:
+            return self.kernels
+        return self.eager if machine.fused_attention else self.unfused
 
 
 def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network:
@@ -73,17 +80,17 @@ def build(workload: Workload, sizes: Mapping[str, int] | None = None) -> Network
         peak_activation_elements=peak_live(nodes, fusion.kernels, graph.inputs),
         input_needs=sum(elements_of(shape) * needs[name].elements for name, shape in graph.inputs.items()),
         unique_kernels=_unique(k.cost for k in fusion.kernels), unique_unfused=_unique(k.cost for k in _unfused(nodes)),
+        unique_eager=_unique(k.cost for k in _unfused(nodes, fused_attention=True)),
         unique_library=_unique(k.cost for k in library_kernels(nodes, fusion.kernels)), tables=_tables(nodes, needs, chosen),
         **_sums(nodes), **_least(nodes, needs),
     )  # fmt: skip
 
 
-def _unfused(nodes: Sequence[Node]) -> tuple[Kernel, ...]:
-    return tuple(
-        Kernel(name=node.name, operators=(node.name,), cost=node.operator.unfused(node.cost))
-        for node in nodes
-        if node.cost.kind != "view"
-    )
+def _unfused(nodes: Sequence[Node], *, fused_attention: bool = False) -> tuple[Kernel, ...]:
+    """Return the kernels of operators one by one; attention may be one kernel, but not where windows are cut out for it."""
+    whole = {node.name for node in nodes if fused_attention and node.operator.fuses}
+    costs = [(node.name, node.cost if node.name in whole else node.operator.unfused(node.cost)) for node in nodes]
+    return tuple(Kernel(name=name, operators=(name,), cost=cost) for name, cost in costs if cost.kind != "view")
 
 
 def _unique(costs: Iterable[Cost]) -> tuple[tuple[Cost, int], ...]:

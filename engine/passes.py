@@ -32,6 +32,7 @@ class Form:
     form: str
     tiles: Tiles
     fused: bool
+    fused_attention: bool
     rates: Rates = ()
     conv_apart: bool = False
     """whether convolutions have a peak of their own"""
@@ -39,7 +40,10 @@ class Form:
 
 def form_of(machine: Machine) -> Form:
     """Return the form of a machine."""
-    return Form(machine.form, machine.tile_set, machine.fused, machine.rates, machine.conv_peak != machine.load_peak)
+    return Form(
+        machine.form, machine.tile_set, machine.fused, machine.fused_attention, machine.rates,
+        machine.conv_peak != machine.load_peak,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,7 +84,9 @@ class Kernels:
 def _launched(network: Totals, form: Form) -> tuple[tuple[Cost, int], ...]:
     if form.form == "rated":
         return network.unique_library
-    return network.unique_kernels if form.fused else network.unique_unfused
+    if form.fused:
+        return network.unique_kernels
+    return network.unique_eager if form.fused_attention else network.unique_unfused
 
 
 def _rated_columns(kernels: Sequence[Cost], kinds: npt.NDArray[np.str_], form: Form) -> dict[str, Array]:

@@ -75,7 +75,7 @@ class Roster:
         """Return one machine as an object of its own."""
         entry, form = self.entries[place], self.forms[self.form[place]]
         figures: dict[str, Any] = dict(zip(_NUMBERS, self.numbers[place].tolist(), strict=True))
-        figures["fused"] = form.fused
+        figures |= {"fused": form.fused, "fused_attention": form.fused_attention}
         return Machine(
             hardware=entry.hardware, dtype=entry.dtype, runtime=entry.runtime, form=form.form, tile_set=form.tiles,
             rates=form.rates, level=entry.level, assumed=entry.assumed, **figures,

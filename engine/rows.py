@@ -50,8 +50,9 @@ def predict(
 
     Without `dtypes`, every format of each chip. `runtime` is "graph" for tuned kernels launched from a graph, "compiled" for
     fused kernels that are not all tuned, "session" for a framework that walks a stored graph, "eager" for one that launches
-    operator by operator. Times are in s, energies in J, memory in B. Raises UnknownNameError for a name of no spec and a
-    runtime that a chip has not, GraphError for a size, DomainError for a batch below 1.
+    operator by operator, "eager_v1" for the same before attention was one operator. Times are in s, energies in J, memory in
+    B. Raises UnknownNameError for a name of no spec and a runtime that a chip has not, GraphError for a size, DomainError for
+    a batch below 1.
 
     >>> row = predict("resnet50", ["nvidia-h100-sxm"], [1], ["int8"])[0]
     >>> row["latency_lower_bound_s"] <= row["latency_p10_s"] <= row["latency_estimate_s"] <= row["latency_p90_s"]

@@ -26,10 +26,12 @@ class Totals:
     """each different cost once, with how many kernels have it"""
     unique_unfused: tuple[tuple[Cost, int], ...]
     """the same for the kernels of a framework that launches operator by operator"""
+    unique_eager: tuple[tuple[Cost, int], ...]
+    """the same for one whose attention is a single kernel"""
     unique_library: tuple[tuple[Cost, int], ...]
     """the same for the kernels of a library that folds little and runs the rest one by one, with their parts"""
     launches: int
-    """how many operators such a framework launches for one pass"""
+    """how many operators a framework launches for one pass"""
     work: float
     """W of one sample [FLOP]"""
     work_min: float

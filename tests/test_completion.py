@@ -40,7 +40,7 @@ CASES = [
     ("advise --kind gpu,", ["gpu,tpu", "gpu,npu", "gpu,cpu", "gpu,dataflow", "gpu,edge"]),
     ("advise --profile e", ["edge", "energy-critical"]),
     ("advise --objective la", ["latency"]),
-    ("advise --runtime ", ["graph", "compiled", "session", "eager"]),
+    ("advise --runtime ", ["graph", "compiled", "session", "eager", "eager_v1"]),
     ("advise --latency ", ["1ms", "10ms", "100ms"]),
     ("advise predict --format ", ["text", "csv", "json"]),
     ("advise validate --format s", ["sarif"]),

@@ -45,7 +45,7 @@ def test_there_are_records_of_two_chips_two_number_formats_and_all_runtimes(cata
     records = list(catalog.measurements)
     assert len({record.hardware for record in records}) >= 2
     assert {"fp16", "int8"} <= {record.dtype for record in records}
-    assert {record.runtime for record in records} == {"graph", "compiled", "session", "eager"}
+    assert {record.runtime for record in records} == {"graph", "compiled", "session", "eager", "eager_v1"}
 
 
 def test_every_record_names_a_chip_a_workload_and_a_number_format_of_the_catalogue(catalog: Catalog) -> None:
@@ -81,13 +81,13 @@ def test_the_estimate_is_within_a_tenth_on_average(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(
     ("runtime", "least", "most"),
-    [("graph", 0.91, 0.06), ("compiled", 0.95, 0.16), ("session", 0.93, 0.22), ("eager", 0.89, 0.23)],
+    [("graph", 0.91, 0.06), ("compiled", 0.95, 0.16), ("session", 0.93, 0.22), ("eager", 0.92, 0.17), ("eager_v1", 0.87, 0.26)],
 )
 def test_every_runtime_keeps_its_p90_and_its_mean_error(catalog: Catalog, runtime: str, least: float, most: float) -> None:
     """All records of a runtime together; the bounds are what docs/accuracy.md reports, rounded to the worse side."""
     records = [record for record in catalog.measurements if record.runtime == runtime]
     pairs = [pair for record in records for pair in rows(catalog, record)]
-    assert len(pairs) > 100
+    assert len(pairs) > 50
     assert sum(measured <= row["latency_p90_s"] for measured, row in pairs) / len(pairs) >= least
     assert sum(abs(row["latency_estimate_s"] / measured - 1) for measured, row in pairs) / len(pairs) <= most
 

@@ -66,8 +66,10 @@ SESSION: Final = ("tensorflow", "tf", "mxnet", "paddlepaddle")
 """The same for a framework that walks a stored graph operator by operator, so that no interpreter stands between them. So does
 TensorFlow with XLA, which fuses clusters that a host still issues: its small batches take as long as without it.
 
-Everything else (PyTorch, TorchScript, Hugging Face) is eager: the host issues every operator.
+Everything else (PyTorch, Hugging Face) is eager: the host issues every operator.
 """
+EAGER_V1: Final = ("pytorch 1", "torchscript", "torch.jit.trace")
+"""The same for an eager framework of the time before attention was one operator, as PyTorch was before 2.0."""
 PADDING_REMOVED: Final = "eff"
 """A word in the name of software of FasterTransformer that skips the padding of short texts."""
 
@@ -113,15 +115,17 @@ def words(software: str) -> set[str]:
 
 
 def runtime_of(software: str) -> Runtime:
-    """Return how a software runs a network: "graph" for one that tunes every kernel, "compiled", "session" or "eager".
+    """Return how a software runs a network: "graph" for one that tunes every kernel, and the other words of a record.
 
     >>> runtime_of("TensorRT 8"), runtime_of("PyTorch 1.12 eager"), runtime_of("FT cpp"), runtime_of("PaddlePaddle")
-    ('graph', 'eager', 'compiled', 'session')
+    ('graph', 'eager_v1', 'compiled', 'session')
     """
     folded, parts = software.casefold(), words(software)
 
     def has(names: tuple[str, ...]) -> bool:
         return any(folded.startswith(name) or name in parts for name in names)
 
-    kinds: tuple[tuple[Runtime, tuple[str, ...]], ...] = (("compiled", COMPILED), ("graph", GRAPH), ("session", SESSION))
+    kinds: tuple[tuple[Runtime, tuple[str, ...]], ...] = (
+        ("compiled", COMPILED), ("graph", GRAPH), ("session", SESSION), ("eager_v1", EAGER_V1),
+    )  # fmt: skip
     return next((kind for kind, names in kinds if has(names)), "eager")

@@ -62,6 +62,7 @@ class _Cached(Operator):
     """What every attention shares: a mask, and keys and values that stay in memory for later tokens."""
 
     launches: ClassVar[int] = 8
+    fuses: ClassVar[bool] = True
     heads: Dim
     context: Tokens | None = None
 

@@ -115,6 +115,9 @@ class Operator(Model):
     carries: ClassVar[bool] = False
     """Whether epilogues can ride on its kernel."""
 
+    fuses: ClassVar[bool] = False
+    """Whether frameworks have one kernel for it, with no intermediate result in memory."""
+
     launches: ClassVar[int] = 1
     """How many operators an eager framework launches for it, one after the other."""
 

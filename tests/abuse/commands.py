@@ -125,7 +125,7 @@ def vocabulary() -> Mapping[str, tuple[str, ...]]:
         "EXPR": ("peak/1e12", "tdp + bandwidth/1e9", "0", "-peak", "1/(peak-peak)", "batch ** 8"),
         "FOLDER": ("points.csv", "points.parquet", "folder", "table.csv"), "ADDRESS": ("tcp://", "tcp://:0", "x"),
         "NAME=N": ("image=320", "seq_len=64", "context=128", "logits=1"),
-        "WORD": ("graph", "eager", "session", "compiled", "latency", "energy", "cost", "prefill", "decode", "last"),
+        "WORD": ("graph", "eager", "eager_v1", "session", "compiled", "latency", "energy", "cost", "prefill", "decode", "last"),
         "FORMAT": ("text", "table", "json", "md", "csv", "latex", "sarif", "github"),
         "FILE": ("out.txt", "deep/out.txt", "folder", "claim.json", "measurement.json", "table.csv", "config.json", "net.onnx"),
         "PATH": ("table.csv", "measurement.json", ".", "folder"), "DIR": ("specs", ".", "folder"),

@@ -291,9 +291,9 @@ def test_32_bit_products_of_a_network_run_in_tf32_where_a_chip_has_it(tmp_path: 
 
 
 def test_frameworks_launch_operators_or_walk_a_graph() -> None:
-    assert {names.runtime_of(software) for software in ("PyTorch", "TorchScript [PyTorch]", "eager NHWC", "Huggingface")} == {
-        "eager"
-    }
+    assert {names.runtime_of(software) for software in ("PyTorch", "PyTorch 2.4", "eager NHWC", "Huggingface")} == {"eager"}
+    old = ("PyTorch 1.12 eager", "TorchScript [PyTorch]", "torchscript", "torch.jit.trace")
+    assert {names.runtime_of(software) for software in old} == {"eager_v1"}
     walking = ("TF [TensorFlow]", "TF-FP16 [TensorFlow]", "TensorFlow1", "MXNet", "PaddlePaddle")
     assert {names.runtime_of(software) for software in walking} == {"session"}
     runtimes = {

@@ -128,7 +128,7 @@ def test_a_variant_does_not_depend_on_what_stands_beside_it(form: str, name: str
     np.testing.assert_array_equal(lone.latency_p90_s[:, 0], whole.latency_p90_s[30:37, 1])
 
 
-@pytest.mark.parametrize("runtime", ["graph", "compiled", "session", "eager"])
+@pytest.mark.parametrize("runtime", ["graph", "compiled", "session", "eager", "eager_v1"])
 def test_a_fleet_of_one_is_the_chip_itself(runtime: str) -> None:
     for name in ("nvidia-h100-sxm", "nvidia-l4", "google-tpu-v4", "hailo-8", "amd-epyc-9654", "stillwater-kpu-t768"):
         constants = catalog().constants[name]

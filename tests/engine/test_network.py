@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from engine.errors import GraphError
 from engine.network import Network, build
+from engine.passes import kernels_on
 from engine.sizes import choose_sizes
 
 WORKLOADS = sorted(path.stem for path in (strategies.ROOT / "specs" / "workloads").glob("*.json"))
@@ -128,6 +130,23 @@ def test_unfused_attention_is_eight_launches_and_writes_its_scores() -> None:
     assert unfused.outputs == result + 4 * scores + 3 * result
     assert (fused.inputs, fused.outputs) == (3 * result, result)
     assert (unfused.work, unfused.work_done) == (fused.work, fused.work_done)
+    assert network.eager[0].cost == fused  # where attention is one operator
+
+
+def test_where_attention_is_one_operator_windows_are_still_cut_out_and_nothing_else_fuses() -> None:
+    swin, vit = (strategies.network(name) for name in ("swin-tiny", "vit-b-16"))
+    assert swin.eager == swin.unfused
+    whole = [one for one, apart in zip(vit.eager, vit.unfused, strict=True) if one != apart]
+    assert {kernel.cost.kind for kernel in whole} == {"attention"}
+    assert len(whole) == 12
+    assert {cost for cost, _ in vit.unique_eager} == {kernel.cost for kernel in vit.eager}
+
+
+@pytest.mark.parametrize(("runtime", "found"), [("eager", "eager"), ("eager_v1", "unfused"), ("session", "unfused")])
+def test_frameworks_of_two_times_differ_in_their_attention(runtime: str, found: str) -> None:
+    network, machine = strategies.network("bert-base"), strategies.catalog().machine("nvidia-t4", "fp16", runtime)
+    assert network.launched(machine) == getattr(network, found)
+    assert dict(kernels_on(network, machine)) == Counter(kernel.cost for kernel in getattr(network, found))
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
