@@ -80,14 +80,14 @@ def test_the_estimate_is_within_a_tenth_on_average(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize(
-    ("runtime", "least", "most"),
-    [("graph", 0.91, 0.06), ("compiled", 0.95, 0.16), ("session", 0.93, 0.22), ("eager", 0.92, 0.17), ("eager_v1", 0.87, 0.26)],
+    ("runtimes", "least", "most"),
+    [("graph", 0.91, 0.06), ("compiled", 0.95, 0.16), ("session", 0.93, 0.22), ("eager eager_v1", 0.89, 0.22)],
 )
-def test_every_runtime_keeps_its_p90_and_its_mean_error(catalog: Catalog, runtime: str, least: float, most: float) -> None:
-    """All records of a runtime together; the bounds are what docs/accuracy.md reports, rounded to the worse side."""
-    records = [record for record in catalog.measurements if record.runtime == runtime]
+def test_every_runtime_keeps_its_p90_and_its_mean_error(catalog: Catalog, runtimes: str, least: float, most: float) -> None:
+    """Of all records of a runtime, or of those fitted together; bounds are what docs/accuracy.md reports, to the worse side."""
+    records = [record for record in catalog.measurements if record.runtime in runtimes.split()]
     pairs = [pair for record in records for pair in rows(catalog, record)]
-    assert len(pairs) > 50
+    assert len(pairs) > 100
     assert sum(measured <= row["latency_p90_s"] for measured, row in pairs) / len(pairs) >= least
     assert sum(abs(row["latency_estimate_s"] / measured - 1) for measured, row in pairs) / len(pairs) <= most
 
