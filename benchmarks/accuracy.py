@@ -149,7 +149,8 @@ def print_networks(study: Study) -> None:
     line("two numbers, network left out", "all", study.other_network)
     print("Intervals on the same points")
     print(f"  {'split':34}{'':14}{'points':>7}{'<= p90':>9}{'p10-p90':>9}   median of p90/p10")
-    for title, cases in (("chip left out", study.unseen), ("two numbers, sweep left out", study.calibrated)):
+    splits = {"chip left out": study.unseen, "two numbers, sweep left out": study.calibrated}
+    for title, cases in (splits | {"two numbers, network left out": study.other_network}).items():
         print(f"  {title:34}{'all':14}{coverage(cases)}")
 
 

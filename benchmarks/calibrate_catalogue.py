@@ -22,16 +22,18 @@ import internal
 import numpy as np
 from scipy.optimize import minimize
 
-from advisor.lab import kernels, networks, tables
+from advisor.lab import kernels, networks, spread, tables
+from advisor.lab.calibrate import MEASURED, NetworkPart, calibrate
+from advisor.lab.evidence import Evidence
 from advisor.lab.fit import Prior, fit
 from advisor.lab.kernels import Key
 from advisor.lab.networks import Target
-from advisor.lab.points import Array, Kernels, Sweep
+from advisor.lab.points import Array, Kernels, Published, Sweep
 from advisor.report.spec import spec_text
 from engine import load
-from engine.calibration import SIXTEEN_BITS, Calibration, Correction, Interval, KernelConstants, Residual
+from engine.calibration import SIXTEEN_BITS, Calibration, Correction, Interval, KernelConstants, Residual, Spread
 from engine.catalog import Catalog, Entry
-from engine.machine import Machine
+from engine.machine import GRAPH, Machine
 from engine.quantity import Source
 from engine.single import KernelMachine, kernel_machine
 
@@ -55,6 +57,10 @@ FEW: Final = 20
 """Fewer points have one ratio for launches and all else."""
 APART: Final = 1.6
 """Launches and all else may have ratios that far apart; more is the noise of few points."""
+ENOUGH: Final = 12
+"""Sweeps of a host that tell how far its sweeps lie apart."""
+WIDER: Final = 1.2
+"""The power of a chip's interval that its variants have."""
 SIBLINGS: Final = {
     "nvidia-a100-sxm-40": ("nvidia-a100-sxm-80", "nvidia-a100-pcie-40", "nvidia-a100-pcie-80"),
     "nvidia-v100-sxm2-16": ("nvidia-v100-sxm2-32", "nvidia-v100-pcie-32"),
@@ -62,6 +68,8 @@ SIBLINGS: Final = {
 """Measured chip -> variants of it that take its two numbers."""
 UNMEASURED: Final = "gpu-kernels"
 """Calibration of kernels that nobody measured: round numbers, at which every fit of kernels begins."""
+RUNTIMES: Final = "runtimes"
+"""Calibration of what frameworks share."""
 FAMILIES: Final = {"gpu-hbm": "HBM", "gpu-gddr": "GDDR"}
 """Calibration of a family -> what the memory of its chips is called."""
 
@@ -271,10 +279,13 @@ def calibrate_networks(catalog: Catalog, sweeps: Sequence[Sweep], data: Path) ->
     changed = {name: with_family(catalog.calibrations[name], whole.values, left) for name in FAMILIES}
     changed["gpu-volta"] = with_network(catalog.calibrations["gpu-volta"], whole.values)
     adjusted = {name: networks.adjusted(machine, whole.values) for name, machine in machines.items()}
+    each: dict[str, Measured] = {}
     for hardware in sorted({t.sweep.hardware for t in tuned}):
-        own = [t for t in judged if t.sweep.hardware == hardware]
-        changed |= measured_chip(catalog, hardware, own, adjusted)
-    return changed
+        found = measured_chip([t for t in judged if t.sweep.hardware == hardware], adjusted)
+        errors, values = 1 / Residuals.joined(found.parts).ratio - 1, {k: rounded(v) for k, v in found.numbers.items()}
+        print(f"  {hardware:26}{figures(errors)}  {values}", flush=True)
+        each[hardware] = found
+    return changed | chips(with_calibrations(catalog, changed), each)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -400,36 +411,68 @@ def refitted(known: Any, si: float) -> Any:
     return known.model_copy(update={"value": rounded(si * known.value / known.si), "source": FIT})
 
 
-def measured_chip(
-    catalog: Catalog, hardware: str, own: Sequence[Target], machines: Mapping[str, Machine]
-) -> dict[str, Calibration]:
-    """Return the calibration of a measured chip, and one for its variants: two numbers, residuals of sweeps left out."""
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A measured chip: its two numbers, and the residuals of each of its sweeps by those that the others give."""
+
+    numbers: Mapping[str, float]
+    parts: tuple[Residuals, ...]
+
+    @property
+    def own(self) -> tuple[Array, ...]:
+        """Return the residuals, sweep by sweep, as of a fit to any number of sweeps."""
+        return tuple(spread.standardized(part.ratio, len(self.parts) - 1) for part in self.parts)
+
+
+def measured_chip(own: Sequence[Target], machines: Mapping[str, Machine]) -> Measured:
+    """Return the two numbers of a measured chip, and the residuals of sweeps left out."""
     parts = []
     for left in own:
         found = networks.fit_chip([t for t in own if t is not left], machines)
         parts.append(residuals(left, networks.corrected(machines[left.sweep.id], found.values)))
-    values = networks.fit_chip(own, machines).values
-    errors = 1 / Residuals.joined(parts).ratio - 1
-    print(f"  {hardware:26}{figures(errors)}  { ({k: rounded(v) for k, v in values.items()}) }", flush=True)
-    spread = predictive(parts)
-    numbers = Correction.model_validate({name: share(value) for name, value in values.items()})
-    known = chip_calibration(catalog, hardware)
-    basis = "sweeps of this chip that the fit of its two numbers did not see"
-    changed = {hardware: known.model_copy(update={"correction": numbers, "interval": interval(spread, "chip measured", basis)})}
-    if hardware in SIBLINGS:
-        changed[f"{hardware}-siblings"] = sibling(catalog, hardware, numbers, spread)
+    return Measured(numbers=networks.fit_chip(own, machines).values, parts=tuple(parts))
+
+
+def calibrated(groups: Sequence[Sequence[Array]], basis: str) -> Spread:
+    """Return the interval of one more sweep that chips, or hosts, have in common once they are calibrated."""
+    low, high = spread.pooled(groups)
+    return Spread.model_validate({"p10": share(low), "p90": share(high), "basis": basis})
+
+
+def chips(catalog: Catalog, each: Mapping[str, Measured]) -> dict[str, Calibration]:
+    """Return the calibrations of measured chips and of their variants, and what they have in common, with their families."""
+    common = calibrated([one.own for one in each.values()], f"{len(each)} measured chips, each sweep by a fit to the others")
+    changed: dict[str, Calibration] = {}
+    for name in FAMILIES:
+        family = catalog.calibrations[name]
+        if family.interval is not None:
+            interval = family.interval.model_copy(update={"calibrated": common})
+            changed[name] = family.model_copy(update={"interval": interval})
+    for hardware, one in each.items():
+        low, high = spread.interval(one.own, common_of(common))
+        numbers = Correction.model_validate({name: share(value) for name, value in one.numbers.items()})
+        basis = "sweeps of this chip that the fit of its two numbers did not see, and those of other measured chips"
+        own = {"level": "chip measured", "p10": share(low), "p90": share(high), "basis": basis}
+        known = chip_calibration(catalog, hardware)
+        changed[hardware] = known.model_copy(update={"correction": numbers, "interval": Interval.model_validate(own)})
+        if hardware in SIBLINGS:
+            changed[f"{hardware}-siblings"] = sibling(catalog, hardware, numbers, (low**WIDER, high**WIDER))
     return changed
 
 
-def sibling(catalog: Catalog, hardware: str, numbers: Correction, spread: Residuals) -> Calibration:
+def common_of(known: Spread) -> spread.Common:
+    """Return what a family says of its calibrated chips, or hosts, as a fit takes it."""
+    return spread.Common(p10=known.p10.si, p90=known.p90.si, sweeps=MEASURED, basis=known.basis)
+
+
+def sibling(catalog: Catalog, hardware: str, numbers: Correction, wide: spread.Pair) -> Calibration:
     """Return the calibration of a measured chip's variants; a file of their kernels may stand beside it."""
     name = catalog.accelerators[hardware].name
-    wide = Residuals(ratio=spread.ratio**1.2, launch=spread.launch, batch=spread.batch)
-    basis = f"measured is {name}; the residuals are widened by a fifth"
+    basis = f"measured is {name}; its residuals are widened by a fifth"
+    own = {"level": "sibling measured", "p10": share(wide[0]), "p90": share(wide[1]), "basis": basis}
     return Calibration.model_validate(
         {"$schema": SCHEMA, "id": f"{hardware}-siblings", "name": f"Variants of {name}: its two numbers",
-         "applies_to": {"hardware": list(SIBLINGS[hardware])}, "sources": sources(), "correction": numbers,
-         "interval": interval(wide, "sibling measured", basis)}
+         "applies_to": {"hardware": list(SIBLINGS[hardware])}, "sources": sources(), "correction": numbers, "interval": own}
     )  # fmt: skip
 
 
@@ -438,7 +481,7 @@ def sibling(catalog: Catalog, hardware: str, numbers: Correction, spread: Residu
 
 def calibrate_runtimes(catalog: Catalog, sweeps: Sequence[Sweep]) -> dict[str, Calibration]:
     """Return the calibration of what frameworks share: how far they stay behind, their hosts' time, how much both differ."""
-    known = catalog.calibrations["runtimes"]
+    known = catalog.calibrations[RUNTIMES]
     base = networks.unmeasured(catalog)
     profiles = dict(known.runtimes)
     for names in ALIKE:
@@ -460,7 +503,49 @@ def calibrate_runtimes(catalog: Catalog, sweeps: Sequence[Sweep]) -> dict[str, C
         basis = profile.interval.basis if profile.interval else name
         update["interval"] = interval(predictive(parts), "family prior", basis)
         profiles |= {one: known.runtimes[one].model_copy(update=update) for one in names}
-    return {known.id: known.model_copy(update={"runtimes": profiles, "sources": known.sources | sources()})}
+    changed = known.model_copy(update={"runtimes": profiles, "sources": known.sources | sources()})
+    found_hosts = calibrated_hosts(with_calibrations(catalog, {known.id: changed}), sweeps)
+    return {known.id: with_calibrated(changed, list(found_hosts.values()))}
+
+
+Host = tuple[str, str, str]
+"""Chip, software and source of sweeps that were measured on one host."""
+
+
+def host_of(sweep: Sweep) -> Host:
+    """Return the host of a sweep."""
+    return sweep.hardware, sweep.software, sweep.source
+
+
+def calibrated_hosts(catalog: Catalog, sweeps: Sequence[Sweep]) -> dict[Host, tuple[Array, ...]]:
+    """Return the residuals of the sweeps of every framework's host of two and more, each by `advise calibrate` to the others.
+
+    Of many sweeps of a host some are enough, from all over them.
+    """
+    groups: dict[Host, list[Sweep]] = defaultdict(list)
+    for sweep in sweeps:
+        if sweep.runtime != GRAPH and catalog.accelerators[sweep.hardware].kind == "gpu":
+            groups[host_of(sweep)].append(sweep)
+    found = {}
+    for host, own in groups.items():
+        some = [own[place] for place in np.unique(np.linspace(0, len(own) - 1, ENOUGH).round().astype(int))]
+        if len(own) > 1:
+            evidence = Evidence(published=Published(sweeps=tuple(some)), sources=())
+            parts = [part for part in calibrate(host[0], evidence, catalog).parts if isinstance(part, NetworkPart)]
+            found[host] = tuple(sweep for part in parts if len(part.own) > 1 for sweep in part.own)
+    return {host: own for host, own in found.items() if own}
+
+
+def with_calibrated(known: Calibration, hosts: Sequence[Sequence[Array]]) -> Calibration:
+    """Return the calibration of runtimes with the interval that calibrated hosts have in common, whatever they run."""
+    common = calibrated(hosts, f"{len(hosts)} calibrated hosts, each sweep by a fit to the others")
+    profiles = {
+        name: profile.model_copy(update={"interval": profile.interval.model_copy(update={"calibrated": common})})
+        if profile.interval and name != GRAPH
+        else profile
+        for name, profile in known.runtimes.items()
+    }
+    return known.model_copy(update={"runtimes": profiles})
 
 
 def catalog_kind(catalog: Catalog, target: Target) -> str:

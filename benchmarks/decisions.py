@@ -62,7 +62,7 @@ def print_decisions(study: Study, published: Published) -> None:
         for name, place in (("batch 1", 0), ("largest batch", -1)):
             print(f"  {f'{title}: {name}':44}{tally_fixed(enough, place)}", flush=True)
     others = other_runtimes(study.catalog, published)
-    calibrated = list(on_their_hosts(others, study.catalog))
+    calibrated = list(on_their_hosts(others, study.catalog, published))
     for title, cases, tuned in (("host unknown", others, study.unseen), ("calibrated", calibrated, study.calibrated)):
         for runtime in sorted({c.target.sweep.runtime for c in cases}):
             own = [c for c in cases if c.target.sweep.runtime == runtime]
@@ -137,16 +137,23 @@ def summed(results: Sequence[tuple[bool, bool, float]]) -> Tally:
     )  # fmt: skip
 
 
-def on_their_hosts(cases: Sequence[Case], base: Catalog) -> Iterator[Case]:
-    """Yield every case as `advise calibrate` leaves it with the other sweeps of the same software on the same chip."""
-    groups: dict[tuple[str, str, str], list[Case]] = defaultdict(list)
+def on_their_hosts(cases: Sequence[Case], base: Catalog, published: Published) -> Iterator[Case]:
+    """Yield every case as `advise calibrate` leaves it with the other sweeps of the same software on the same chip.
+
+    What calibrated hosts have in common comes from the other hosts.
+    """
+    hosts = fits.calibrated_hosts(base, published.sweeps)
+    known = base.calibrations[fits.RUNTIMES]
+    groups: dict[fits.Host, list[Case]] = defaultdict(list)
     for case in cases:
-        groups[case.target.sweep.hardware, case.target.sweep.software, case.target.sweep.source].append(case)
-    for group in groups.values():
+        groups[fits.host_of(case.target.sweep)].append(case)
+    for host, group in groups.items():
+        others = fits.with_calibrated(known, [own for name, own in hosts.items() if name != host])
+        catalog = fits.with_calibrations(base, {others.id: others})
         for case in group:
-            others = tuple(c.target.sweep for c in group if c is not case)
-            if others:
-                yield replace(case, machine=on_its_host(case.target.sweep, others, base))
+            rest = tuple(c.target.sweep for c in group if c is not case)
+            if rest:
+                yield replace(case, machine=on_its_host(case.target.sweep, rest, catalog))
 
 
 def on_its_host(sweep: Sweep, others: tuple[Sweep, ...], base: Catalog) -> Machine:

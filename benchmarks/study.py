@@ -11,7 +11,7 @@ import calibrate_catalogue as fits
 import internal
 import numpy as np
 
-from advisor.lab import networks
+from advisor.lab import networks, spread
 from advisor.lab.networks import Target
 from advisor.lab.points import Array, Published
 from engine.calibration import Interval
@@ -100,16 +100,34 @@ def with_interval(case: Case, found: Interval) -> Case:
 def left_out(cases: Sequence[Case], same: Callable[[Target, Target], bool]) -> Iterator[Case]:
     """Yield every case on its chip calibrated with two numbers from the others, those that are the same left out.
 
-    The family's constants are those that never saw the chip, so that the two numbers are all that is known of it.
+    The family's constants are those that never saw the chip, so that the two numbers are all that is known of it. The interval
+    comes from the residuals of the others, each in turn by what is left of them, and from those of other chips.
     """
+    found: list[tuple[Case, list[Case]]] = []
     for case in cases:
-        if case.target.best:
-            continue
         others = [c for c in cases if c.target.sweep.hardware == case.target.sweep.hardware and not same(c.target, case.target)]
-        if not others:
-            continue
-        found = interval_of([[measured(c, [o for o in others if o is not c] or [c])] for c in others])
-        yield with_interval(measured(case, others), found)
+        if others and not case.target.best:
+            found.append((measured(case, others), others))
+    for case, others in found:
+        own = [standardized(measured(c, [o for o in others if o is not c] or [c]), max(1, len(others) - 1)) for c in others]
+        elsewhere: dict[str, list[Array]] = defaultdict(list)
+        for other, rest in found:
+            chip = fits.chip_family(other.target.sweep.hardware)
+            if chip != fits.chip_family(case.target.sweep.hardware):
+                elsewhere[chip].append(standardized(other, len(rest)))
+        common = fits.calibrated(list(elsewhere.values()), "other chips")
+        low, high = spread.interval(own, fits.common_of(common))
+        yield replace(case, machine=with_ratios(case.machine, low, high))
+
+
+def standardized(case: Case, others: int) -> Array:
+    """Return the residuals of a case by a fit to so many others, as of a fit to any number."""
+    return spread.standardized(fits.residuals(case.target, case.machine).ratio, others)
+
+
+def with_ratios(machine: Machine, low: float, high: float) -> Machine:
+    """Return a machine with an interval."""
+    return replace(machine, ratio_p10=low, ratio_p90=high, launch_ratio_p10=low, launch_ratio_p90=high)
 
 
 def measured(case: Case, others: Sequence[Case]) -> Case:

@@ -281,10 +281,19 @@ class Prior(Model):
     conv_factor: Share | None = None
 
 
+class Spread(Model):
+    """Measured over estimated time at the 10th and 90th percentile, and where that comes from."""
+
+    p10: Share
+    p90: Share
+    basis: Text
+
+
 class Interval(Model):
     """Measured over estimated time at the 10th and 90th percentile, and where that comes from.
 
-    `launch_p10` and `launch_p90` are the same where launches take all of the time; between, the interval is a blend.
+    `launch_p10` and `launch_p90` are the same where launches take all of the time; between, the interval is a blend. Of a
+    family, `calibrated` is that of one more sweep of a chip, or host, that many other sweeps calibrate.
     """
 
     level: Literal["chip measured", "sibling measured", "family prior", "unknown kind"]
@@ -292,6 +301,7 @@ class Interval(Model):
     p90: Share
     launch_p10: Share | None = None
     launch_p90: Share | None = None
+    calibrated: Spread | None = None
     basis: Text
 
 

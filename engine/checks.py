@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from .accelerator import Accelerator
-from .calibration import Calibration, Interval
+from .calibration import Calibration, Interval, Spread
 from .documents import Document, is_blank, walk
 from .errors import ExpressionError, Fault, GraphError, closest, listed
 from .expressions import parse
@@ -112,12 +112,18 @@ def _calibration(document: Document, calibration: Calibration) -> Iterator[Fault
 
 
 def _interval(document: Document, path: Path, interval: Interval) -> Iterator[Fault]:
-    pairs = (("p10", interval.p10, "p90", interval.p90), ("launch_p10", interval.launch_p10, "launch_p90", interval.launch_p90))
-    for low_name, low, high_name, high in pairs:
+    pairs: list[tuple[Path, Interval | Spread, str, str]] = [
+        (path, interval, "p10", "p90"),
+        (path, interval, "launch_p10", "launch_p90"),
+    ]
+    if interval.calibrated is not None:
+        pairs.append(((*path, "calibrated"), interval.calibrated, "p10", "p90"))
+    for place, ratios, low_name, high_name in pairs:
+        low, high = getattr(ratios, low_name), getattr(ratios, high_name)
         low_ratio, high_ratio = low.si if low else 1.0, high.si if high else 1.0
         if not 0 < low_ratio <= 1 <= high_ratio:
             found = f"{low_name} {low_ratio:g}, {high_name} {high_ratio:g}"
-            yield document.fault(path, found, f"0 < {low_name} <= 1 <= {high_name}", rule="S207")
+            yield document.fault(place, found, f"0 < {low_name} <= 1 <= {high_name}", rule="S207")
 
 
 def _measurement(document: Document, measurement: Measurement) -> Iterator[Fault]:

@@ -43,7 +43,7 @@ body contract catalogue vocabulary formula step derive
 report.document report.text report.markdown report.derivation report.insights report.model
 report.answer report.charts report.html
 lab.__init__ lab.points lab.names lab.sheet lab.quality lab.sweeps lab.tables lab.bounds lab.fit lab.kernels lab.networks
-lab.evidence lab.posterior lab.calibrate lab.fitted lab.accuracy lab.contract
+lab.evidence lab.posterior lab.spread lab.calibrate lab.fitted lab.accuracy lab.contract
 lab.topology lab.stopwatch lab.graphs lab.session lab.canary lab.probe lab.probed lab.feeds lab.measure
 explore.__init__ explore.axes explore.field explore.summary explore.space explore.parts explore.run explore.processes
 explore.cluster explore.request explore.search explore.hypothetical explore.answer explore.contract

@@ -81,7 +81,7 @@ def test_the_estimate_is_within_a_tenth_on_average(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(
     ("runtimes", "least", "most"),
-    [("graph", 0.91, 0.06), ("compiled", 0.95, 0.16), ("session", 0.93, 0.22), ("eager eager_v1", 0.89, 0.22)],
+    [("graph", 0.87, 0.06), ("compiled", 0.95, 0.16), ("session", 0.93, 0.22), ("eager eager_v1", 0.89, 0.22)],
 )
 def test_every_runtime_keeps_its_p90_and_its_mean_error(catalog: Catalog, runtimes: str, least: float, most: float) -> None:
     """Of all records of a runtime, or of those fitted together; bounds are what docs/accuracy.md reports, to the worse side."""
@@ -90,6 +90,15 @@ def test_every_runtime_keeps_its_p90_and_its_mean_error(catalog: Catalog, runtim
     assert len(pairs) > 100
     assert sum(measured <= row["latency_p90_s"] for measured, row in pairs) / len(pairs) >= least
     assert sum(abs(row["latency_estimate_s"] / measured - 1) for measured, row in pairs) / len(pairs) <= most
+
+
+def test_nine_of_ten_points_of_measured_chips_are_within_their_p90_and_no_more(catalog: Catalog) -> None:
+    """An interval that is too wide says as little as one that is too narrow; the range is what docs/accuracy.md aims at."""
+    measured = {chip.id for chip in catalog.accelerators if catalog.constants[chip.id].interval.level == "chip measured"}
+    records = [record for record in catalog.measurements if record.runtime == "graph" and record.hardware in measured]
+    held = [seconds <= row["latency_p90_s"] for record in records for seconds, row in rows(catalog, record)]
+    assert len(held) > 300
+    assert 0.88 <= sum(held) / len(held) <= 0.93
 
 
 def test_volta_runs_32_bit_products_on_vector_units_that_sustain_more_of_their_peak(catalog: Catalog) -> None:

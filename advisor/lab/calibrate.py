@@ -17,14 +17,13 @@ from engine.compiled import estimate
 from engine.errors import UnknownNameError
 from engine.machine import GRAPH, Machine
 from engine.network import Network
-from engine.passes import kernels_on
 from engine.quantity import Fraction
 from engine.single import KernelMachine, kernel_machine
 
 from ..inputs import RequestError
 from . import kernels as single
 from .evidence import Evidence, points
-from .fit import NOISE, Prior
+from .fit import Prior
 from .networks import (
     CLASS,
     CLASS_PRIOR,
@@ -40,6 +39,7 @@ from .networks import (
 )
 from .points import Array, Kernels
 from .posterior import Constant, Posterior, Predict, about, posterior
+from .spread import Common, interval, standardized
 
 HOST_SPREAD: Final = 0.5
 SHARE_SPREAD: Final = 0.3
@@ -56,11 +56,13 @@ FARTHEST: Final = 2.0
 FOLDS: Final = 12
 """At most so many fits find the error of sweeps that a fit did not see."""
 ENOUGH: Final = 10
-"""Points below which their 10th and 90th percentile say too little by themselves."""
+"""Kernels below which their 10th and 90th percentile say too little by themselves."""
 HELD_OUT_FROM: Final = 20
 SHARED: Final = 0.5
 """The part of a family's squared error that is the chip's own, so that measuring the chip takes it away."""
-HALF: Final = 0.5
+MEASURED: Final = 8.0
+GUESSED: Final = 1.0
+"""Sweeps that an interval which chips or hosts have in common counts as, where many were measured and where it is a guess."""
 
 BATCHES: Final = tuple(2**power for power in range(9))
 ROWS: Final = (1, 16, 128, 1024, 8192)
@@ -82,12 +84,10 @@ class Errors:
 
 @dataclass(frozen=True, kw_only=True)
 class Ratios:
-    """The interval of a chip: measured over estimated time, also where launches take all of it."""
+    """The interval of a chip: measured over estimated time."""
 
     p10: float
     p90: float
-    launch_p10: float | None
-    launch_p90: float | None
     basis: str
 
 
@@ -130,10 +130,14 @@ def of_all(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NetworkPart(Part):
-    """Networks in one runtime; `unseen` are the errors of every sweep when it is predicted without itself."""
+    """Networks in one runtime; `unseen` are the errors of every sweep when it is predicted without itself.
+
+    `own` are the residuals that the interval rests on, sweep by sweep, as lab/spread.py has them.
+    """
 
     runtime: str
     unseen: Errors | None
+    own: tuple[Array, ...]
     ratios: Ratios
 
 
@@ -210,15 +214,9 @@ class _Networks:
     def only(self, each: Sequence[Target]) -> _Networks:
         return replace(self, each=tuple(each))
 
-    def launch_shares(self, values: Mapping[str, float]) -> Array:
-        """Return what share of each point's estimate launches are, of the device or of the host."""
-        shares = []
-        for target in self.each:
-            m = self.change(self.machines[target.sweep.dtype], values)
-            count = sum(number for _, number in kernels_on(target.network, m))
-            launches_s = max(m.time_factor * m.launch * count, m.host * target.network.launches)
-            shares.append(launches_s / times(target, m))
-        return np.concatenate(shares)
+    def by_sweep(self, values: Array) -> tuple[Array, ...]:
+        """Return what is of all points, sweep by sweep."""
+        return tuple(np.split(values, np.cumsum([len(target.sweep.seconds) for target in self.each])[:-1]))
 
 
 def _network_parts(
@@ -234,7 +232,7 @@ def _network_parts(
             left_out.append(f"the catalogue has no constants of the runtime {runtime}")
             continue
         each = targets([sweep for sweep in evidence.sweeps if sweep.runtime == runtime], catalog)
-        part = _network_part(runtime, _networks(chip, constants, runtime, each))
+        part = _network_part(runtime, _networks(chip, constants, runtime, each), _common(constants, runtime))
         if part is None:
             left_out.append(f"networks in {runtime}: the spec of {chip.id} lacks figures that an estimate needs")
             continue
@@ -312,21 +310,22 @@ def _held(value: float, spread: float) -> Prior:
     return Prior(value=value, spread=spread, low=value / far, high=value * far)
 
 
-def _network_part(runtime: str, data: _Networks) -> NetworkPart | None:
+def _network_part(runtime: str, data: _Networks, common: Common) -> NetworkPart | None:
     """Return what was fitted, or None where the chip has no estimate."""
     measured, family = data.measured, data.family
     if not np.isfinite(family).all():
         return None
     found = posterior(data.predict, measured, data.priors)
     estimated = data.predict(found.values)
-    alone = _unseen(data)
+    alone, others = _unseen(data)
     sweeps = len(data.each)
+    own = data.by_sweep(standardized(measured / (estimated if alone is None else alone), others))
     return NetworkPart(
         title=f"networks, {runtime}", runtime=runtime, points=len(measured), posterior=found,
         about=f"{_plural(points(t.sweep for t in data.each), 'point')} in {_plural(sweeps, 'sweep')}",
         errors_of="all points", before=errors(family, measured), after=errors(estimated, measured),
         unseen=None if alone is None else errors(alone, measured),
-        ratios=_ratios(data, found, estimated if alone is None else alone, sweeps),
+        own=own, ratios=_interval(own, common, len(measured)),
         following=_next_network(data, found),
     )  # fmt: skip
 
@@ -335,11 +334,14 @@ def _plural(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _unseen(data: _Networks) -> Array | None:
-    """Return the estimate of every sweep by a fit to the others [s], or None where there are no others."""
+def _unseen(data: _Networks) -> tuple[Array | None, int]:
+    """Return the estimate of every sweep by a fit to the others [s], or None where there are no others, and how many.
+
+    Of one sweep the fit itself has to do, which saw one.
+    """
     count = min(len(data.each), FOLDS)
     if count <= 1:
-        return None
+        return None, 1
     estimates: list[Array] = [np.empty(0)] * len(data.each)
     for fold in range(count):
         inside = [index for index in range(len(data.each)) if index % count != fold]
@@ -347,50 +349,31 @@ def _unseen(data: _Networks) -> Array | None:
         values = posterior(train.predict, train.measured, data.priors).values
         for index in set(range(len(data.each))) - set(inside):
             estimates[index] = data.only([data.each[index]]).predict(values)
-    return np.concatenate(estimates)
+    return np.concatenate(estimates), len(data.each) * (count - 1) // count
 
 
-def _ratios(data: _Networks, found: Posterior, estimated: Array, sweeps: int) -> Ratios:
-    """Return the interval of the chip, with one of its own for launches where they are over half of some points."""
-    ratio = data.measured / estimated
-    launching = data.launch_shares(found.values) > HALF
-    m = next(iter(data.machines.values()))
-    learned = next(c.learned for c in found.constants if c.name in {"time_factor", "device_share"})
-    rest = ratio[~launching]
-    p10, p90 = interval(rest, (m.ratio_p10, m.ratio_p90), learned, sweeps)
-    launch: tuple[float | None, float | None] = (None, None)
-    if launching.any():
-        launch = interval(ratio[launching], (m.launch_ratio_p10, m.launch_ratio_p90), learned, sweeps)
-    how = ", each predicted without itself" if sweeps > 1 else ""
-    halves = [rest, ratio[launching]] if launching.any() else [rest]
-    few = sweeps <= 1 or any(len(half) < ENOUGH for half in halves)
-    how += "; few, so widened by the family's interval" if few else ""
-    about_ = f"{_plural(len(ratio), 'point')} in {_plural(sweeps, 'sweep')}{how}"
-    return Ratios(p10=p10, p90=p90, launch_p10=launch[0], launch_p90=launch[1], basis=about_)
+def _interval(own: Sequence[Array], common: Common, number: int) -> Ratios:
+    """Return the interval of one more sweep of the chip, from its own and what chips or hosts have in common."""
+    p10, p90 = interval(own, common)
+    how = "a fit that saw it" if len(own) == 1 else "each predicted without itself"
+    about_ = f"{_plural(number, 'point')} in {_plural(len(own), 'sweep')}, {how}, beside {common.basis}"
+    return Ratios(p10=p10, p90=p90, basis=about_)
 
 
-def interval(ratio: Array, family: tuple[float, float], learned: float, sweeps: int) -> tuple[float, float]:
-    """Return the 10th and 90th percentile of measured over estimated time that a chip is given.
+def _common(constants: Resolved, runtime: str) -> Common:
+    """Return what calibrated chips, or hosts, of a family have in common: as measured, or a part of the family's interval.
 
-    Beside them stands the family's interval without the part of its squared error that is the chip's own, as far as the chip's
-    factor is learned: [10th and 90th percentile]^sqrt(1 - learned / 2). Points of one sweep go together, so that sweeps count:
-    of K the interval is own^(K / (K + 1)) family^(1 / (K + 1)). One sweep, or fewer than ten points, say too little: the
-    interval is at least the family's. It is never narrower than the noise of measurements, 5 %.
-
-    >>> interval(np.array([1.02]), (0.8, 1.25), 0.0, 1)
-    (0.8, 1.25)
-    >>> [round(ratio, 3) for ratio in interval(np.ones(10), (0.8, 1.25), 1.0, 2)]
-    [0.918, 1.089]
+    Half of a family's squared error is taken for the chip's own, which measuring it takes away, so that what was known of the
+    chip before counts as one sweep; that is a guess, and counts as one sweep, too.
     """
-    low, high = 1.0 / (1.0 + NOISE), 1.0 + NOISE
-    if len(ratio):
-        low, high = min(low, float(np.quantile(ratio, 0.1))), max(high, float(np.quantile(ratio, 0.9)))
-    kept = float(np.sqrt(1.0 - SHARED * learned))
-    wide = family[0] ** kept, family[1] ** kept
-    if len(ratio) < ENOUGH or sweeps <= 1:
-        return min(low, wide[0]), max(high, wide[1])
-    own = sweeps / (sweeps + 1)
-    return min(low**own * wide[0] ** (1 - own), 1 / (1 + NOISE)), max(high**own * wide[1] ** (1 - own), 1 + NOISE)
+    profile = constants.runtimes.get(runtime)
+    known = (profile and profile.interval) or constants.interval
+    if known.calibrated is not None:
+        found = known.calibrated
+        return Common(p10=found.p10.si, p90=found.p90.si, sweeps=MEASURED, basis=found.basis)
+    kept = float(np.sqrt(1.0 - SHARED))
+    low, high, basis = known.p10.si**kept, known.p90.si**kept, "a part of the family's interval"
+    return Common(p10=low, p90=high, sweeps=GUESSED, before=SHARED / (1.0 - SHARED), basis=basis)
 
 
 def _next_network(data: _Networks, found: Posterior) -> Candidate | None:

@@ -93,11 +93,8 @@ def correction(part: NetworkPart) -> Correction:
 
 
 def _interval(ratios: Ratios) -> Interval:
-    def share(value: float | None) -> Share | None:
-        return None if value is None else Share(value=rounded(value), unit="1", source=FIT)
-
-    given = {name: share(getattr(ratios, name)) for name in ("p10", "p90", "launch_p10", "launch_p90")}
-    return Interval.model_validate({"level": "chip measured", **given, "basis": ratios.basis})
+    p10, p90 = (Share(value=rounded(value), unit="1", source=FIT) for value in (ratios.p10, ratios.p90))
+    return Interval(level="chip measured", p10=p10, p90=p90, basis=ratios.basis)
 
 
 def _runtime(part: NetworkPart, fitted: Fitted) -> Runtime:

@@ -82,8 +82,7 @@ def _after(part: Part, width: int) -> list[str]:
 
 def _interval(part: NetworkPart) -> str:
     r = part.ratios
-    launches = f", where launches take all {r.launch_p10:.2f} to {r.launch_p90:.2f}" if r.launch_p10 and r.launch_p90 else ""
-    return f"{r.p10:.2f} to {r.p90:.2f} of the estimate{launches} ({r.basis})"
+    return f"{r.p10:.2f} to {r.p90:.2f} of the estimate ({r.basis})"
 
 
 def _next(candidate: Candidate) -> str:
