@@ -70,6 +70,8 @@ Everything else (PyTorch, Hugging Face) is eager: the host issues every operator
 """
 EAGER_V1: Final = ("pytorch 1", "torchscript", "torch.jit.trace")
 """The same for an eager framework of the time before attention was one operator, as PyTorch was before 2.0."""
+BEFORE_PYTORCH_2: Final = "fastertransformer"
+"""A word in the name of a source whose tables are all of that time."""
 PADDING_REMOVED: Final = "eff"
 """A word in the name of software of FasterTransformer that skips the padding of short texts."""
 
@@ -114,11 +116,15 @@ def words(software: str) -> set[str]:
     return set("".join(c if c.isalnum() or c == "." else " " for c in software.casefold()).split())
 
 
-def runtime_of(software: str) -> Runtime:
+def runtime_of(software: str, source: str = "") -> Runtime:
     """Return how a software runs a network: "graph" for one that tunes every kernel, and the other words of a record.
+
+    The source tells the time of a framework whose version is not stated.
 
     >>> runtime_of("TensorRT 8"), runtime_of("PyTorch 1.12 eager"), runtime_of("FT cpp"), runtime_of("PaddlePaddle")
     ('graph', 'eager_v1', 'compiled', 'session')
+    >>> runtime_of("torch"), runtime_of("torch", "NVIDIA-FasterTransformer")
+    ('eager', 'eager_v1')
     """
     folded, parts = software.casefold(), words(software)
 
@@ -128,4 +134,5 @@ def runtime_of(software: str) -> Runtime:
     kinds: tuple[tuple[Runtime, tuple[str, ...]], ...] = (
         ("compiled", COMPILED), ("graph", GRAPH), ("session", SESSION), ("eager_v1", EAGER_V1),
     )  # fmt: skip
-    return next((kind for kind, names in kinds if has(names)), "eager")
+    eager: Runtime = "eager_v1" if BEFORE_PYTORCH_2 in words(source) else "eager"
+    return next((kind for kind, names in kinds if has(names)), eager)

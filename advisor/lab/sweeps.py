@@ -202,7 +202,7 @@ def _sweep(key: Key, cells: Mapping[int, _Cell]) -> Sweep:
     return Sweep(
         id=f"{key.source}: {key.workload}{sizes} on {key.hardware}, {key.dtype}, {key.software}",
         source=key.source, workload=key.workload, hardware=key.hardware, dtype=key.dtype, sizes=dict(key.sizes),
-        runtime=names.runtime_of(key.software), software=key.software,
+        runtime=names.runtime_of(key.software, key.source), software=key.software,
         batches=np.array(list(cells), dtype=float),
         seconds=np.array([median(cell.seconds) for cell in cells.values()], dtype=float),
         power_w=np.array([median(watts) if watts else np.nan for watts in power], dtype=float),

@@ -294,6 +294,8 @@ def test_frameworks_launch_operators_or_walk_a_graph() -> None:
     assert {names.runtime_of(software) for software in ("PyTorch", "PyTorch 2.4", "eager NHWC", "Huggingface")} == {"eager"}
     old = ("PyTorch 1.12 eager", "TorchScript [PyTorch]", "torchscript", "torch.jit.trace")
     assert {names.runtime_of(software) for software in old} == {"eager_v1"}
+    found = [names.runtime_of(software, "NVIDIA-FasterTransformer") for software in ("torch", "TF [TensorFlow]", "FT cpp")]
+    assert found == ["eager_v1", "session", "compiled"]
     walking = ("TF [TensorFlow]", "TF-FP16 [TensorFlow]", "TensorFlow1", "MXNet", "PaddlePaddle")
     assert {names.runtime_of(software) for software in walking} == {"session"}
     runtimes = {
