@@ -348,7 +348,8 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
     share = f"{100 * spent[index] / spent.sum():.0f} % of the time, more than any other kernel" if known else "most arithmetic"
     values = _kernel_values(cost, network, machine, batch)
     compute = _arithmetic(title, cost, machine, values, share)
-    yield compute
+    transformed = _winograd(title, machine, values, compute)
+    yield from transformed or [compute]
     cache = "no cache is published, 1 B stands for none" if machine.cache <= 1 else "what the cache does not keep"
     rated = machine.form == "rated"
     traffic = formula(f"{title}: bytes from memory", "probed_traffic" if rated else "network_traffic", values, cache)
@@ -357,8 +358,9 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
     about = "from memory; the rates contain the cache" if rated else "from memory and from the cache"
     memory = formula(f"{title}: traffic", "fetch_s" if rated else "traffic_s", values, about)
     yield memory
-    values |= {"compute_s": compute.value, "memory_s": memory.value}
+    values |= {"compute_s": transformed[1].value if transformed else compute.value, "memory_s": memory.value}
     yield formula(f"{title}: T_op", "kernel_s", values, "launch, and the longer of both")
+    values |= {name: step.value for name, step in zip(("work", "activations"), transformed[2:], strict=False)}
     yield formula(f"{title}: dynamic energy", "dynamic_energy_j", values, "arithmetic, bytes from memory, bytes on the chip")
 
 
@@ -380,6 +382,25 @@ def _arithmetic(title: str, cost: Cost, machine: Machine, values: Mapping[str, f
     return formula(title, "systolic_s" if product else "plain_s", values, why)
 
 
+def _winograd(title: str, machine: Machine, values: Mapping[str, float], implicit: Step) -> list[Step]:
+    """Return the steps of a convolution in Winograd's form: products, time, arithmetic and bytes; none where it is slower."""
+    tiles = values["winograd_tiles"]
+    if not (machine.winograd > 0 and tiles > 0):
+        return []
+    groups = float(_compiled.winograd_groups(groups=values["groups"]))
+    lean = {**values, "rows": tiles, "groups": groups, "taps": 1.0, "sustained": machine.winograd}
+    tile = _best_tile(lean, machine)
+    why = f"{groups:.0f} products of {tiles:,.0f} tiles of 4 x 4 results, at the share of the peak that such reach"
+    products = formula(f"{title}: products in Winograd's form", "tiled_s", {**lean, **tile}, why)
+    less = f"with its transforms; as a product of its windows {shown_quantity(implicit.value, 's')}"
+    whole = formula(f"{title}: arithmetic", "winograd_s", {**values, "compute_s": products.value}, less)
+    if not whole.value < implicit.value:
+        return []
+    work = formula(f"{title}: arithmetic of Winograd's products", "winograd_work", values, "in place of that of its windows")
+    moved = formula(f"{title}: bytes on the chip", "winograd_activations", values, "with what is transformed, for the energy")
+    return [products, whole, work, moved]
+
+
 def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -> dict[str, float]:
     """Return the values of a kernel's and a machine's symbols."""
     numbers = {name: value for name, value in asdict(machine).items() if isinstance(value, (int, float))}
@@ -395,7 +416,7 @@ def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -
         "peak": machine.conv_peak if cost.kind == "conv" else machine.load_peak,
         "rows": cost.rows * (batch / read if cost.shared else 1), "groups": cost.groups * (read if cost.shared else batch),
         "columns": cost.columns, "channels": cost.channels, "taps": cost.taps, "key_splits": cost.splits,
-        "work": cost.work_done * batch,
+        "work": cost.work_done * batch, "winograd_tiles": cost.winograd_tiles * batch,
         "operand_bytes": machine.element_bytes, "weight_bytes": machine.element_bytes, "result_bytes": machine.element_bytes,
         "alignment": machine.tile_set.channel_alignment, "contraction_step": machine.tile_set.contraction_step,
         "query_tile": machine.tile_set.query_tile, "weights": cost.weights * read * machine.element_bytes,

@@ -26,6 +26,7 @@ from advisor.lab import kernels, networks, spread, tables
 from advisor.lab.calibrate import MEASURED, NetworkPart, calibrate
 from advisor.lab.evidence import Evidence
 from advisor.lab.fit import Prior, fit
+from advisor.lab.fitted import rounded as fitted_digits
 from advisor.lab.kernels import Key
 from advisor.lab.networks import Target
 from advisor.lab.points import Array, Kernels, Published, Sweep
@@ -119,6 +120,11 @@ def rounded(value: float) -> float:
 def share(value: float) -> dict[str, Any]:
     """Return a ratio as a spec has it."""
     return {"value": rounded(value), "unit": "1", "source": FIT}
+
+
+def ratio(value: float) -> dict[str, Any]:
+    """Return a ratio of an interval, to the four digits that `advise calibrate` writes: choices turn on the third."""
+    return {"value": fitted_digits(value), "unit": "1", "source": FIT}
 
 
 # Kernels.
@@ -356,8 +362,8 @@ def interval(found: Residuals, level: str, basis: str) -> Interval:
     low, high = (blend(found, quantile) for quantile in (LOW, HIGH))
     return Interval.model_validate(
         {
-            "level": level, "p10": share(min(low[0], 1.0)), "p90": share(max(high[0], 1.0)),
-            "launch_p10": share(min(low[1], 1.0)), "launch_p90": share(max(high[1], 1.0)), "basis": basis,
+            "level": level, "p10": ratio(min(low[0], 1.0)), "p90": ratio(max(high[0], 1.0)),
+            "launch_p10": ratio(min(low[1], 1.0)), "launch_p90": ratio(max(high[1], 1.0)), "basis": basis,
         }
     )  # fmt: skip
 
@@ -436,7 +442,7 @@ def measured_chip(own: Sequence[Target], machines: Mapping[str, Machine]) -> Mea
 def calibrated(groups: Sequence[Sequence[Array]], basis: str) -> Spread:
     """Return the interval of one more sweep that chips, or hosts, have in common once they are calibrated."""
     low, high = spread.pooled(groups)
-    return Spread.model_validate({"p10": share(low), "p90": share(high), "basis": basis})
+    return Spread.model_validate({"p10": ratio(low), "p90": ratio(high), "basis": basis})
 
 
 def chips(catalog: Catalog, each: Mapping[str, Measured]) -> dict[str, Calibration]:
@@ -452,7 +458,7 @@ def chips(catalog: Catalog, each: Mapping[str, Measured]) -> dict[str, Calibrati
         low, high = spread.interval(one.own, common_of(common))
         numbers = Correction.model_validate({name: share(value) for name, value in one.numbers.items()})
         basis = "sweeps of this chip that the fit of its two numbers did not see, and those of other measured chips"
-        own = {"level": "chip measured", "p10": share(low), "p90": share(high), "basis": basis}
+        own = {"level": "chip measured", "p10": ratio(low), "p90": ratio(high), "basis": basis}
         known = chip_calibration(catalog, hardware)
         changed[hardware] = known.model_copy(update={"correction": numbers, "interval": Interval.model_validate(own)})
         if hardware in SIBLINGS:
@@ -469,7 +475,7 @@ def sibling(catalog: Catalog, hardware: str, numbers: Correction, wide: spread.P
     """Return the calibration of a measured chip's variants; a file of their kernels may stand beside it."""
     name = catalog.accelerators[hardware].name
     basis = f"measured is {name}; its residuals are widened by a fifth"
-    own = {"level": "sibling measured", "p10": share(wide[0]), "p90": share(wide[1]), "basis": basis}
+    own = {"level": "sibling measured", "p10": ratio(wide[0]), "p90": ratio(wide[1]), "basis": basis}
     return Calibration.model_validate(
         {"$schema": SCHEMA, "id": f"{hardware}-siblings", "name": f"Variants of {name}: its two numbers",
          "applies_to": {"hardware": list(SIBLINGS[hardware])}, "sources": sources(), "correction": numbers, "interval": own}

@@ -153,10 +153,21 @@ const forms = {
   tried_launch_s({ launch, launch_growth, tried }) {
     return launch + launch_growth*tried;
   },
-  // The passes that transform image, weights and result of a 3 x 3 convolution. [s]
-  winograd_transforms_s({ bandwidth, bandwidth_share, channels, columns, groups, operand_bytes, outputs_side, sequences, transform, transform_weights }) {
-    const x0 = groups*sequences*(channels + columns);
-    return operand_bytes*(45*channels*columns*groups*transform_weights + Math.pow(outputs_side, 2)*x0 + 36*transform*x0*Math.pow(Math.ceil((1/4)*outputs_side), 2))/(bandwidth*bandwidth_share);
+  // A 3 x 3 convolution in Winograd's form, after its first launch: products, transforms of image, weights, result. [s]
+  winograd_s({ activations, bandwidth, bandwidth_share, channels, columns, compute_s, groups, launch, operand_bytes, transform, transform_weights, winograd_tiles }) {
+    return compute_s + 2*launch + (activations + operand_bytes*(45*channels*columns*groups*transform_weights + 36*groups*transform*winograd_tiles*(channels + columns)))/(bandwidth*bandwidth_share);
+  },
+  // Products of it side by side, of tiles by channels and of channels by columns. [1]
+  winograd_groups({ groups }) {
+    return 36*groups;
+  },
+  // Arithmetic of its products. [FLOP]
+  winograd_work({ channels, columns, groups, winograd_tiles }) {
+    return 72*channels*columns*groups*winograd_tiles;
+  },
+  // Activation bytes of it, with what is transformed. [B]
+  winograd_activations({ activations, channels, columns, groups, operand_bytes, transform, winograd_tiles }) {
+    return activations + 36*groups*operand_bytes*transform*winograd_tiles*(channels + columns);
   },
   // Parts of a kernel at the rates of their classes, as a probe found them in the cache. [s]
   rated_s({ batch, sample_s }) {

@@ -190,10 +190,24 @@ def tried_launch_s(*, launch: Any, launch_growth: Any, tried: Any) -> Any:
     return launch + launch_growth*tried
 
 
-def winograd_transforms_s(*, bandwidth: Any, bandwidth_share: Any, channels: Any, columns: Any, groups: Any, operand_bytes: Any, outputs_side: Any, sequences: Any, transform: Any, transform_weights: Any) -> Any:
-    """The passes that transform image, weights and result of a 3 x 3 convolution. [s]"""
-    x0 = groups*sequences*(channels + columns)
-    return operand_bytes*(45.0*channels*columns*groups*transform_weights + outputs_side**2.0*x0 + 36.0*transform*x0*np.ceil((1.0 / 4.0)*outputs_side)**2.0)/(bandwidth*bandwidth_share)
+def winograd_s(*, activations: Any, bandwidth: Any, bandwidth_share: Any, channels: Any, columns: Any, compute_s: Any, groups: Any, launch: Any, operand_bytes: Any, transform: Any, transform_weights: Any, winograd_tiles: Any) -> Any:
+    """A 3 x 3 convolution in Winograd's form, after its first launch: products, transforms of image, weights, result. [s]"""
+    return compute_s + 2.0*launch + (activations + operand_bytes*(45.0*channels*columns*groups*transform_weights + 36.0*groups*transform*winograd_tiles*(channels + columns)))/(bandwidth*bandwidth_share)
+
+
+def winograd_groups(*, groups: Any) -> Any:
+    """Products of it side by side, of tiles by channels and of channels by columns. [1]"""
+    return 36.0*groups
+
+
+def winograd_work(*, channels: Any, columns: Any, groups: Any, winograd_tiles: Any) -> Any:
+    """Arithmetic of its products. [FLOP]"""
+    return 72.0*channels*columns*groups*winograd_tiles
+
+
+def winograd_activations(*, activations: Any, channels: Any, columns: Any, groups: Any, operand_bytes: Any, transform: Any, winograd_tiles: Any) -> Any:
+    """Activation bytes of it, with what is transformed. [B]"""
+    return activations + 36.0*groups*operand_bytes*transform*winograd_tiles*(channels + columns)
 
 
 def rated_s(*, batch: Any, sample_s: Any) -> Any:

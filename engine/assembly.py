@@ -48,6 +48,8 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         floor_byte_j=si_of(chip.energy_floors and chip.energy_floors.byte),
         softmax_work=si_of(part.softmax_work, 0.0),
         power_exponent=si_of(part.power_exponent, 1.0),
+        winograd=_winograd(chip, constants, dtype), transform=si_of(part.transform, 1.0),
+        transform_weights=si_of(part.transform_weights, 1.0),
         host=si_of(profile.host, 0.0), host_sharpness=si_of(profile.host_sharpness, 1.0),
         level=interval.level, rates=class_times(constants),
         **product_constants(part) | _shares(chip, constants) | _sustained(part, dtype),
@@ -84,6 +86,12 @@ def _conv_peak(chip: Accelerator, profile: Runtime, dtype: str) -> float | None:
     """Return the peak of convolutions that leave the matrix units idle [FLOP/s], at the clock under load, else None."""
     vector = chip.peak_vector.get(dtype) if dtype in profile.vector_convolutions else None
     return None if vector is None else float(vector.si) * load_ratio(chip, dtype)
+
+
+def _winograd(chip: Accelerator, constants: Resolved, dtype: str) -> float:
+    """Return the share of the peak in Winograd's products: in fp32, where it runs in tiles on the vector units, else 0."""
+    vector = constants.form == "tiled" and dtype == "fp32" and dtype not in chip.peak_vector
+    return si_of(constants.network.winograd, 0.0) if vector else 0.0
 
 
 def tiles(tile_set: TileSet) -> Tiles:

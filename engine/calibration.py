@@ -139,6 +139,10 @@ class Constants(Product):
     """share of the peak in fp32 and fp64, which run on the vector units, where it is not that of the other formats"""
     bandwidth_share: Fraction
     cache_ratio: Fraction
+    winograd: Fraction | None = None
+    """share of the peak of the vector units in Winograd's products; convolutions never take that form without it"""
+    transform: Share | None = None
+    transform_weights: Share | None = None
     attention: Fraction | None = None
     softmax_work: ScoreWork | None = None
     power_exponent: Count | None = None

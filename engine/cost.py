@@ -41,6 +41,7 @@ class Cost:
     channels: float = 1.0
     taps: float = 1.0
     groups: float = 1.0
+    winograd_tiles: float = 0.0  # tiles of results per sample of a convolution that Winograd's form is for
     splits: float = 1.0  # parts of the keys that attention can walk side by side
     shared: bool = True
     parts: tuple[tuple[str, float], ...] = ()  # class, and FLOP or elements per sample, of a library's kernels

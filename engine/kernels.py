@@ -14,6 +14,7 @@ import sympy as sp
 from . import winograd
 from .closed_form import ClosedForm, maximum, minimum
 from .symbols import (
+    activations,
     alignment,
     array_columns,
     array_rows,
@@ -43,7 +44,6 @@ from .symbols import (
     memory_s,
     misalignment,
     operand_bytes,
-    outputs_side,
     overlap_loss,
     peak,
     query_tile,
@@ -75,6 +75,7 @@ from .symbols import (
     wave_fill,
     wave_sharing,
     weight_bytes,
+    winograd_tiles,
     work,
 )
 
@@ -139,10 +140,9 @@ _edges = 1 + tile_edge * (1 / tile_rows + 1 / tile_columns)
 _misaligned = 1 + misalignment * (sp.ceiling(rows / _VECTOR) - sp.floor(rows / _VECTOR))
 _window_tile_s = 2 * tile_rows * tile_columns * _window_slice * units / (sustained * peak) * _edges * _misaligned
 
-_winograd_tiles = sequences * sp.ceiling(outputs_side / winograd.TILE) ** 2
-_image = sequences * outputs_side**2 * groups * (channels + columns)
-_transformed = winograd.PRODUCTS * _winograd_tiles * groups * (channels + columns)
+_transformed = winograd.PRODUCTS * winograd_tiles * groups * (channels + columns)
 _transformed_weights = (winograd.PRODUCTS + winograd.TAPS) * groups * channels * columns
+_moved = activations + operand_bytes * (transform * _transformed + transform_weights * _transformed_weights)
 
 FORMS: Final = (
     ClosedForm(
@@ -221,10 +221,22 @@ FORMS: Final = (
         doc="Launch of a kernel that a library chose by trying, after other shapes that it tried in the same process.",
     ),
     ClosedForm(
-        name="winograd_transforms_s",
-        expression=operand_bytes * (_image + transform * _transformed + transform_weights * _transformed_weights)
-        / (bandwidth_share * bandwidth),
-        unit="s", source=_LAVIN, doc="The passes that transform image, weights and result of a 3 x 3 convolution.",
+        name="winograd_s",
+        expression=(winograd.LAUNCHES - 1) * launch + compute_s + _moved / (bandwidth_share * bandwidth),
+        unit="s", source=_LAVIN,
+        doc="A 3 x 3 convolution in Winograd's form, after its first launch: products, transforms of image, weights, result.",
+    ),
+    ClosedForm(
+        name="winograd_groups", expression=winograd.PRODUCTS * groups, unit="1", source=_LAVIN,
+        doc="Products of it side by side, of tiles by channels and of channels by columns.",
+    ),
+    ClosedForm(
+        name="winograd_work", expression=2 * winograd.PRODUCTS * winograd_tiles * groups * channels * columns, unit="FLOP",
+        source=_LAVIN, doc="Arithmetic of its products.",
+    ),
+    ClosedForm(
+        name="winograd_activations", expression=activations + operand_bytes * transform * _transformed, unit="B",
+        source=_LAVIN, doc="Activation bytes of it, with what is transformed.",
     ),
     ClosedForm(
         name="rated_s", expression=batch * sample_s, unit="s", source=_OURS,

@@ -86,6 +86,10 @@ class Machine:
     tile_drain: float
     split_cost: float
     overlap_loss: float
+    winograd: float
+    """share of the peak in the products of Winograd's form, 0 where no convolution takes it"""
+    transform: float
+    transform_weights: float
     attention: float
     softmax_work: float
     power_exponent: float

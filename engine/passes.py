@@ -21,6 +21,8 @@ from .totals import Totals
 
 PIECE: Final = 1 << 13
 """So many numbers at a time are faster than more, since they and what comes of them stay in a core's cache."""
+PRODUCTS: Final = ("products", "transformable")
+"""Kinds of kernels that run in tiles; convolutions that may take Winograd's form are apart where the machine has it."""
 FEW: Final = 4
 """Fewer batches of a machine share too little for it to be worked out beforehand."""
 
@@ -36,13 +38,15 @@ class Form:
     rates: Rates = ()
     conv_apart: bool = False
     """whether convolutions have a peak of their own"""
+    winograd: bool = False
+    """whether they may take Winograd's form"""
 
 
 def form_of(machine: Machine) -> Form:
     """Return the form of a machine."""
     return Form(
         machine.form, machine.tile_set, machine.fused, machine.fused_attention, machine.rates,
-        machine.conv_peak != machine.load_peak,
+        machine.conv_peak != machine.load_peak, machine.winograd > 0,
     )  # fmt: skip
 
 
@@ -55,6 +59,7 @@ class Kernels:
     counts: tuple[int, ...]
     all_weights: float
     products: npt.NDArray[np.intp]
+    transformable: npt.NDArray[np.intp]
     attention: npt.NDArray[np.intp]
     others: npt.NDArray[np.intp]
 
@@ -64,18 +69,20 @@ class Kernels:
         kernels, counts = zip(*_launched(network, form), strict=True)
         kinds = np.array([kernel.kind for kernel in kernels])
         products, attention = (kinds == "gemm") | (kinds == "conv"), kinds == "attention"
+        transformable = np.array([form.winograd and kernel.winograd_tiles > 0 for kernel in kernels])
         columns = columns_of(kernels) | {"conv": (kinds == "conv").astype(float)} | _rated_columns(kernels, kinds, form)
         return cls(
             kernels=kernels, table=Table(columns, (-1, 1, 1)), counts=counts,
             all_weights=max(float(sum(c * k.weights for k, c in zip(kernels, counts, strict=True))), 1.0),
-            products=np.flatnonzero(products), attention=np.flatnonzero(attention),
+            products=np.flatnonzero(products & ~transformable), transformable=np.flatnonzero(transformable),
+            attention=np.flatnonzero(attention),
             others=np.flatnonzero(~products & ~attention),
         )  # fmt: skip
 
     def pieces(self, points: int) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
         """Yield the kernels of each kind, so many at a time that their numbers stay in a core's cache."""
         step = max(1, PIECE // max(points, 1))
-        for kind in ("products", "attention", "others"):
+        for kind in _COMPUTE:
             places = getattr(self, kind)
             for start in range(0, places.size, step):
                 yield kind, places[start : start + step]
@@ -156,21 +163,25 @@ class Pass:
     kernels: Kernels
     form: Form
     m: Table
-    prepared: tuple[Option, ...]
+    prepared: Mapping[str, tuple[Option, ...]]
 
     @classmethod
     def of(cls, kernels: Kernels, form: Form, m: Table, batches: int) -> Pass:
         """Return the pass of kernels on machines, along the second or third axis, for so many batches of each."""
-        many = form.form == "tiled" and kernels.products.size > 0 and batches >= FEW
-        prepared = tuple(_options(kernels.table.take(kernels.products), form, m, together=True)) if many else ()
+        places = {kind: getattr(kernels, kind) for kind in PRODUCTS} if form.form == "tiled" and batches >= FEW else {}
+        prepared = {
+            kind: tuple(_options(kernels.table.take(chosen), form, m, together=True))
+            for kind, chosen in places.items()
+            if chosen.size > 0
+        }
         return cls(kernels=kernels, form=form, m=m, prepared=prepared)
 
-    def options(self, chosen: npt.NDArray[np.intp]) -> Iterator[Option]:
-        """Yield every tile and split for some products, of which none between the first and the last is missing."""
-        if not self.prepared:
-            return _options(self.kernels.table.take(chosen), self.form, self.m, together=False)
-        first = int(np.searchsorted(self.kernels.products, chosen[0]))
-        return (option.of(slice(first, first + chosen.size)) for option in self.prepared)
+    def options(self, some: _Some) -> Iterator[Option]:
+        """Yield every tile and split for some products of a kind, of which none between the first and the last is missing."""
+        if some.kind not in self.prepared:
+            return _options(some.k, self.form, self.m, together=False)
+        first = int(np.searchsorted(getattr(self.kernels, some.kind), some.chosen[0]))
+        return (option.of(slice(first, first + some.chosen.size)) for option in self.prepared[some.kind])
 
 
 def parts_of(kind: str, chosen: npt.NDArray[np.intp], on: Pass, b: Array, *, ladder: bool) -> dict[str, Array]:
@@ -186,7 +197,9 @@ def parts_of(kind: str, chosen: npt.NDArray[np.intp], on: Pass, b: Array, *, lad
     traffic = spilled(activations=activations, weights=weights, all_weights=all_weights, cache=m.cache)
     memory_s = _memory_s(k, on, activations=activations, weights=weights, traffic=traffic)
     work = k.work_done * b
-    compute = (_rated if rated else _COMPUTE[kind])(_Some(k=k, read=read, b=b, work=work, chosen=chosen), on, ladder)
+    some = _Some(kind=kind, k=k, read=read, b=b, work=work, activations=activations, chosen=chosen)
+    compute = (_rated if rated else _COMPUTE[kind])(some, on, ladder)
+    work, activations = compute.pop("work", work), compute.pop("activations", activations)
     return compute | {
         "traffic": traffic,
         "memory_s": memory_s,
@@ -230,12 +243,14 @@ def _read(k: Table, b: Array) -> Array:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Some:
-    """Some kernels of one kind at some batches: their table, the share of weights read, their work, and their places."""
+    """Some kernels of a kind at some batches: their table, the share of weights read, work, activation bytes, and places."""
 
+    kind: str
     k: Table
     read: Array
     b: Array
     work: Array
+    activations: Array
     chosen: npt.NDArray[np.intp]
 
     def size(self, m: Table) -> dict[str, Any]:
@@ -282,8 +297,11 @@ def _peak(k: Table, form: Form, m: Table) -> Array:
     return peak
 
 
-def _options(k: Table, on: Form, m: Table, *, together: bool) -> Iterator[Option]:
-    """Yield every tile and split of a set with what does not change with the batch, for all at once or one by one."""
+def _options(k: Table, on: Form, m: Table, *, together: bool, **other: Any) -> Iterator[Option]:
+    """Yield every tile and split of a set with what does not change with the batch, for all at once or one by one.
+
+    `other` stands in place of what the products or the machines have.
+    """
     tiles = on.tiles
     shapes = [(tile, split) for split in sorted(tiles.splits) for tile in tiles.tiles]
     groups = [[s for s in shapes if s[1] == 1], [s for s in shapes if s[1] > 1]] if together else [[s] for s in shapes]
@@ -293,7 +311,7 @@ def _options(k: Table, on: Form, m: Table, *, together: bool) -> Iterator[Option
         "peak": _peak(k, on, m), "units": m.units, "bandwidth": m.bandwidth, "cache_ratio": m.cache_ratio, "feed": m.feed,
         "operand_bytes": m.element_bytes, "weight_bytes": m.element_bytes, "result_bytes": m.element_bytes,
         "reference_peak": m.reference_peak, "sustained": m.sustained, "tile_drain": m.tile_drain, "wave_fill": m.wave_fill,
-        "wave_sharing": m.wave_sharing,
+        "wave_sharing": m.wave_sharing, **other,
     }  # fmt: skip
     for group in filter(None, groups):
         rows, columns, split = np.array([(*tile, split) for tile, split in group], dtype=float).T.reshape(3, -1, 1, 1, 1)
@@ -310,12 +328,39 @@ def _options(k: Table, on: Form, m: Table, *, together: bool) -> Iterator[Option
 
 def _tiled(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     """Return the arithmetic of products with the best tile and split of the set."""
-    size = some.size(on.m)
+    return _fastest(on.options(some), some.size(on.m), on, ladder)
+
+
+def _transformable(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
+    """Return the arithmetic of convolutions as products of their windows, or in Winograd's form where that takes less.
+
+    Its arithmetic and its bytes stand in place of those of the kernel.
+    """
+    m, k = on.m, some.k
+    size = {"channels": k.channels, "columns": k.columns, "groups": k.groups, "winograd_tiles": k.winograd_tiles * some.b}
+    moved = {**size, "activations": some.activations, "operand_bytes": m.element_bytes, "transform": m.transform}
+    work = forms.winograd_work(**size)
+    product = {"rows": size["winograd_tiles"], "groups": forms.winograd_groups(groups=k.groups), "columns": k.columns,
+               "channels": k.channels, "taps": 1.0, "peak": m.load_peak}  # fmt: skip
+    options = _options(k, on.form, m, together=False, taps=1.0, sustained=m.winograd)
+    lean = ({"plain": work / m.load_peak} if ladder else {}) | _fastest(options, product, on, ladder)
+    lean["full"] = forms.winograd_s(
+        **moved, launch=m.launch, compute_s=lean["full"], transform_weights=m.transform_weights, bandwidth=m.bandwidth,
+        bandwidth_share=m.bandwidth_share,
+    )  # fmt: skip
+    lean |= {"work": work, "activations": forms.winograd_activations(**moved)}
+    implicit = _products(some, on, ladder) | {"work": some.work, "activations": some.activations}
+    less = lean["full"] < implicit["full"]
+    return {name: np.where(less, lean[name], values) for name, values in implicit.items()}
+
+
+def _fastest(options: Iterator[Option], size: Mapping[str, Any], on: Pass, ladder: bool) -> dict[str, Array]:
+    """Return the arithmetic of products of some sizes with the best of some tiles and splits."""
     late = {"rows": size["rows"], "groups": size["groups"]}
     best: Any = np.inf
     choice: Any = 0
     shapes = []
-    for index, option in enumerate(on.options(some.chosen)):
+    for index, option in enumerate(options):
         seconds = option.form(option.early, **late)
         shapes.append((*option.tile, option.split))
         choice = np.where(seconds < best, index, choice) if ladder else choice
@@ -379,6 +424,7 @@ def _rated(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
 
 _COMPUTE: Final[Mapping[str, Callable[..., dict[str, Array]]]] = {
     "products": _products,
+    "transformable": _transformable,
     "attention": _attention,
     "others": _others,
 }

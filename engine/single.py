@@ -323,12 +323,13 @@ def _convolution(m: KernelMachine, sizes: Mapping[str, Array]) -> Array:
     if not m.winograd > 0:
         return implicit
     lean = replace(m, sustained=m.winograd)
-    products = _windows(lean, batch * np.ceil(side / winograd.TILE) ** 2, out, channels, groups=winograd.PRODUCTS * groups)
-    transforms = forms.winograd_transforms_s(
-        sequences=batch, outputs_side=side, channels=channels, columns=out, groups=groups, operand_bytes=m.operand_bytes,
+    tiles = batch * np.ceil(side / winograd.TILE) ** 2
+    products = _windows(lean, tiles, out, channels, groups=winograd.PRODUCTS * groups)
+    transformed = launch + forms.winograd_s(
+        launch=m.launch, compute_s=products, activations=batch * side**2 * groups * (channels + out) * m.operand_bytes,
+        winograd_tiles=tiles, channels=channels, columns=out, groups=groups, operand_bytes=m.operand_bytes,
         transform=m.transform, transform_weights=m.transform_weights, bandwidth=m.bandwidth, bandwidth_share=m.bandwidth_share,
     )  # fmt: skip
-    transformed = launch + (winograd.LAUNCHES - 1) * m.launch + transforms + products
     applies = (stride == 1) & (kernel == winograd.KERNEL)
     return np.where(applies, np.minimum(implicit, transformed), implicit)
 

@@ -158,6 +158,8 @@ def machines(draw: st.DrawFn, forms: Sequence[str] = FORMS) -> Machine:
         power_exponent=draw(st.sampled_from([1.0, 2.0, 6.0])), floor_w=draw(st.floats(0.0, 5.0)),
         floor_flop_j=draw(decades(-14, -12)), floor_byte_j=draw(decades(-12, -11)),
         cache_byte_j=draw(st.sampled_from([0.0, 4e-11])),
+        winograd=draw(st.sampled_from([0.0, 0.3, 1.0])) if base.form == "tiled" else 0.0,
+        transform=draw(st.floats(0.0, 3.0)), transform_weights=draw(st.floats(0.0, 4.0)),
     )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def test_the_estimate_is_within_a_tenth_on_average(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(
     ("runtimes", "least", "most"),
-    [("graph", 0.87, 0.06), ("compiled", 0.95, 0.16), ("session", 0.93, 0.22), ("eager eager_v1", 0.89, 0.22)],
+    [("graph", 0.87, 0.06), ("compiled", 0.96, 0.15), ("session", 0.93, 0.21), ("eager eager_v1", 0.90, 0.22)],
 )
 def test_every_runtime_keeps_its_p90_and_its_mean_error(catalog: Catalog, runtimes: str, least: float, most: float) -> None:
     """Of all records of a runtime, or of those fitted together; bounds are what docs/accuracy.md reports, to the worse side."""
@@ -105,7 +105,7 @@ def test_volta_runs_32_bit_products_on_vector_units_that_sustain_more_of_their_p
     volta = [record for record in catalog.measurements if record.hardware.startswith("nvidia-v100") and record.dtype == "fp32"]
     errors = [row["latency_estimate_s"] / measured - 1 for record in volta for measured, row in rows(catalog, record)]
     assert len(errors) > 50
-    assert sum(map(abs, errors)) / len(errors) <= 0.18
+    assert sum(map(abs, errors)) / len(errors) <= 0.15
     tensor, vector = (catalog.machine("nvidia-v100-sxm2-16", dtype).sustained for dtype in ("fp16", "fp32"))
     assert tensor < vector
 

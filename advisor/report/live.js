@@ -17,8 +17,10 @@ function sizeOf(kernel, machine, batch) {
     rows: kernel.rows * (kernel.shared ? batch / read : 1),
     groups: kernel.groups * (kernel.shared ? read : batch),
     columns: kernel.columns, channels: kernel.channels, taps: kernel.taps, key_splits: kernel.key_splits,
+    winograd_tiles: kernel.winograd_tiles * batch,
     peak: machine.load_peak, full_peak: kernel.kind === "conv" ? machine.conv_peak : machine.load_peak,
     weights: kernel.weights * read * machine.element_bytes,
+    activations: (kernel.inputs + kernel.outputs) * batch * machine.element_bytes,
   };
 }
 
@@ -33,6 +35,18 @@ function tiled(size, m) {
     }
   }
   return { full: best.full, padded: forms.tiled_padded_s(best.chosen), waves: forms.tiled_waves_s(best.chosen) };
+}
+
+// A convolution as the product of its windows, or in Winograd's form where that takes less.
+function convolution(size, m, windows) {
+  if (!(m.winograd > 0 && size.winograd_tiles > 0)) return windows;
+  const moved = { ...m, ...size, operand_bytes: m.element_bytes };
+  const work = forms.winograd_work(moved);
+  const product = { ...size, rows: size.winograd_tiles, groups: forms.winograd_groups(size), taps: 1 };
+  const lean = tiled(product, { ...m, sustained: m.winograd });
+  const full = forms.winograd_s({ ...moved, compute_s: lean.full });
+  if (!(full < windows.full)) return windows;
+  return { ...lean, full, plain: work / m.load_peak, work, activations: forms.winograd_activations(moved) };
 }
 
 function systolic(size, m) {
@@ -54,14 +68,16 @@ function compute(kernel, size, m, batch) {
     const sustained = kernel.kind === "attention" ? m.attention : m.sustained;
     return { plain, padded: plain, waves: plain, full: work / size.full_peak / sustained };
   }
-  if (kernel.kind === "gemm" || kernel.kind === "conv") return { plain, ...(m.form === "tiled" ? tiled(size, m) : systolic(size, m)) };
+  if (kernel.kind === "gemm" || kernel.kind === "conv") {
+    return m.form === "tiled" ? convolution(size, m, { plain, ...tiled(size, m) }) : { plain, ...systolic(size, m) };
+  }
   if (kernel.kind === "attention") return { plain, ...attention(size, m, work) };
   return { plain, padded: plain, waves: plain, full: forms.plain_s({ work, peak: m.load_peak, sustained: m.sustained }) };
 }
 
 function kernelOn(kernel, m, batch, allWeights) {
   const size = sizeOf(kernel, m, batch);
-  const activations = (kernel.inputs + kernel.outputs) * batch * m.element_bytes;
+  const activations = size.activations;
   const rated = m.form === "rated";
   const spilled = rated ? forms.probed_traffic : forms.network_traffic;
   const traffic = spilled({ activations, weights: size.weights, all_weights: allWeights, cache: m.cache });
@@ -74,8 +90,8 @@ function kernelOn(kernel, m, batch, allWeights) {
     ...times, traffic, memory_s,
     seconds: forms.kernel_s({ launch: m.launch, compute_s: times.full, memory_s, overlap_loss }),
     energy_j: forms.dynamic_energy_j({
-      ...m, work: kernel.work_done * batch, flop_j: m.flop_j * (kernel.kind === "conv" ? m.conv_factor : 1), traffic,
-      activations, weights: size.weights,
+      ...m, work: times.work ?? kernel.work_done * batch, flop_j: m.flop_j * (kernel.kind === "conv" ? m.conv_factor : 1), traffic,
+      activations: times.activations ?? activations, weights: size.weights,
     }),
   };
 }

@@ -15,7 +15,7 @@ from engine.totals import Totals
 
 _KERNEL: Final = (
     "kind", "work_done", "weights", "inputs", "outputs", "rows", "columns", "channels", "taps", "groups", "shared", "routed",
-    "tokens",
+    "tokens", "winograd_tiles",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
+from .. import winograd
 from ..cost import Cost
 from ..errors import GraphError
 from ..quantity import NodeName
@@ -82,6 +83,11 @@ class Window:
             return max(0, min(out, extent + self.before) - max(0, self.before - self.kernel + 1))
         beyond = (out - 1) * self.stride + self.kernel - self.before - extent
         return out * self.kernel - self._off(self.before, out) - self._off(beyond, out)
+
+    @property
+    def transformable(self) -> bool:
+        """Return whether Winograd's form is for it."""
+        return (self.kernel, self.stride, self.dilation) == (winograd.KERNEL, 1, 1)
 
     def centred(self, extent: int, out: int) -> bool:
         """Return whether every result reads an element of its own, its middle one."""
@@ -182,6 +188,7 @@ class Conv2d(_Windowed):
             parameters=0 if self.tied_to else weights, weights=weights,
             inputs=elements_of(inputs[0]), outputs=elements_of(output),
             rows=height * width, columns=out // groups, channels=channels, taps=taps, groups=groups,
+            winograd_tiles=winograd.tiles_of(height, width) if groups == 1 and all(w.transformable for w in windows) else 0,
             spared=weights - out * channels * used,
         )  # fmt: skip
 

@@ -39,6 +39,7 @@ EAGER = [
     ("vgg16", "nvidia-a100-sxm-40", "fp64", 8),
     ("bert-large", "nvidia-l4", "fp16", 64),
     ("mobilenet-v2", "google-tpu-v4", "bf16", 8),
+    ("vgg16", "nvidia-v100-sxm2-16", "fp32", 64),
 ]
 RUNS = [*((*case, GRAPH) for case in CASES), *((*case, "eager") for case in EAGER)]
 ONE_OF_EACH = list({(chip.kind, chip.vendor): (chip.id, chip.dtypes[0]) for chip in CATALOG.accelerators}.values())
@@ -324,3 +325,15 @@ def test_convolutions_on_vector_units_are_told_with_their_peak() -> None:
     told, others = ({step.title: step for step in derive(network("resnet50"), m, 8, catalog=CATALOG)} for m in (on, graph))
     assert "peak of convolutions" not in others
     assert told["peak of convolutions"].value == on.conv_peak == 9.746e12
+
+
+def test_winograds_form_is_told_with_what_it_is_faster_than() -> None:
+    steps = steps_of("vgg16", "nvidia-v100-sxm2-16", "fp32", 64)
+    by_name = {title.partition(": ")[2]: step for title, step in steps.items() if title.startswith("kernel ")}
+    assert by_name["products in Winograd's form"].form == "tiled_s"
+    assert by_name["arithmetic"].form == "winograd_s"
+    assert "as a product of its windows" in str(by_name["arithmetic"])
+    work, moved = by_name["arithmetic of Winograd's products"], by_name["bytes on the chip"]
+    assert (work.form, moved.form) == ("winograd_work", "winograd_activations")
+    others = steps_of("vgg16", "nvidia-v100-sxm2-16", "fp16", 64)
+    assert not any("Winograd" in title for title in others)

@@ -79,6 +79,8 @@ CASES = [
     ("resnet50", "intel-xeon-8490h", "int8", "graph"),
     ("resnet50", "nvidia-a100-sxm-40", "fp16", "eager"),
     ("vgg16", "nvidia-a100-sxm-40", "fp64", "eager"),
+    ("vgg16", "nvidia-v100-sxm2-16", "fp32", "eager"),
+    ("resnet18", "nvidia-t4", "fp32", "graph"),
     ("bert-base", "nvidia-a100-sxm-40", "fp16", "compiled"),
     ("resnet50", "qualcomm-cloud-ai-100", "int8", "graph"),
     ("mixtral-8x7b-decode", "nvidia-h100-sxm", "bf16", "graph"),

@@ -52,6 +52,7 @@ CALLS: list[tuple[str, Mapping[str, float], bool]] = [
     ("E311", {"element_bits": 8, "dtype_asked": 0, "batch": 1}, True),
     ("E312", {"ridge_batch": math.inf, "batch": 1, "knee_batch": 8}, True),
     ("E313", {"batch": 6, "knee_batch": 6, "largest_batch": 7, "more_throughput": 0.0}, True),
+    ("E314", {"mfu": 1.0, "batch": 1, "knee_batch": 8}, False),
     ("J401", {"energy_rank": 1, "chips_meeting": 2, "batch": 1}, True),
     ("J402", {"energy_per_inference_j": 0.02, "limit_energy_j": 0.01, "batch": 1}, True),
     ("J403", {"power_w": 75, "limit_power_w": 75, "batch": 1}, False),
