@@ -21,8 +21,11 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import calibrate_catalogue as fits
+import fit_kernels
+import fit_networks
+import fit_runtimes
 import numpy as np
+import shipped
 from decisions import LEAST_BATCHES, print_decisions
 from study import Case, Study, ratios, roof_times, roofs
 
@@ -41,7 +44,7 @@ SMALL: Final = 2
 def main() -> None:
     """Print the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=fits.DATA, metavar="DIR", help="folder of published measurements")
+    parser.add_argument("--data", type=Path, default=shipped.DATA, metavar="DIR", help="folder of published measurements")
     parser.add_argument("--part", action="append", choices=PARTS, help="one part; may be given again")
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
@@ -106,7 +109,7 @@ def print_kernels(catalog: Catalog, published: Published) -> None:
         for key, m in groups.items()
         if (key.operator, key.format) == ("gemm", "bf16") and "HBM" in catalog.accelerators[key.hardware].memory.type
     }
-    fits.family(family, "gpu-hbm", members)
+    fit_kernels.family(family, "gpu-hbm", members)
 
 
 def plain_roof(machine: kernels.KernelMachine, measured: kernels.Kernels) -> Array:
@@ -130,21 +133,23 @@ def print_networks(study: Study) -> None:
     """Print the errors of each split, and how often the intervals hold."""
     print("Whole networks in runtimes that tune every kernel: absolute error of the time in %")
     print(f"  {'split':34}{'network':14}{HEADING}   median of plain and layered roofline")
-    bert = [c for c in study.unseen if c.target.sweep.workload.startswith("bert") and c.target.sweep.source == fits.TUNED]
+    bert = [
+        c for c in study.unseen if c.target.sweep.workload.startswith("bert") and c.target.sweep.source == fit_networks.TUNED
+    ]
     best = [c for c in study.unseen_checks if c.target.best]
     one = [c for c in study.unseen_checks if not c.target.best]
     line("chip left out", "BERT", bert)
     line("chip left out, batch 1 and 2", "BERT", bert, small=True)
     for hardware in sorted({c.target.sweep.hardware for c in bert}):
         line(f"  {hardware}", "BERT", [c for c in bert if c.target.sweep.hardware == hardware])
-    others = [c for c in study.unseen if c.target.sweep.source != fits.TUNED]
+    others = [c for c in study.unseen if c.target.sweep.source != fit_networks.TUNED]
     for name in sorted({c.target.sweep.workload for c in others}):
         line("chip left out, AITemplate", name, [c for c in others if c.target.sweep.workload == name])
     line("chip left out, int8, best batch", "resnet50", best)
     if best:
         print(f"    the worst of {len(best)} chips: {100 * max(abs(ratios(c)[0]) for c in best):.1f} %")
     line("chip left out, int8, batch 1", "resnet50", one)
-    line("two numbers, sweep left out", "BERT", [c for c in study.calibrated if c.target.sweep.source == fits.TUNED])
+    line("two numbers, sweep left out", "BERT", [c for c in study.calibrated if c.target.sweep.source == fit_networks.TUNED])
     line("two numbers, sweep left out", "all", study.calibrated)
     line("two numbers, network left out", "all", study.other_network)
     print("Intervals on the same points")
@@ -238,7 +243,7 @@ def print_eager(catalog: Catalog, published: Published) -> None:
     print(f"  {'framework':56}{'chip':26}{HEADING}   host us   device share")
     base = networks.unmeasured(catalog)
     groups: dict[tuple[str, str, str, str], list[Target]] = defaultdict(list)
-    sweeps = [s for s in published.sweeps if "host" in fits.RUNTIME.get(s.runtime, ()) and s.source in HOSTED]
+    sweeps = [s for s in published.sweeps if "host" in fit_runtimes.RUNTIME.get(s.runtime, ()) and s.source in HOSTED]
     for target in networks.targets(sweeps, base):
         sweep = target.sweep
         groups[sweep.source, sweep.software, sweep.hardware, sweep.dtype].append(target)
@@ -266,7 +271,7 @@ def halves(each: Sequence[Target], machine: Machine) -> tuple[Array, Mapping[str
     for turn in (0, 1):
         seen, away = ([t for t in (thin(t, part) for t in each) if t.sweep.batches.size] for part in (turn, 1 - turn))
         values = fit_host(seen, machine)
-        errors += [ratios(Case(target=t, machine=fits.with_host(machine, values))) for t in away]
+        errors += [ratios(Case(target=t, machine=fit_runtimes.with_host(machine, values))) for t in away]
     return np.concatenate(errors), values
 
 
@@ -281,9 +286,9 @@ def fit_host(each: Sequence[Target], machine: Machine) -> Mapping[str, float]:
     measured = np.concatenate([t.sweep.seconds for t in each])
 
     def predicted(values: Mapping[str, float]) -> Array:
-        return np.concatenate([networks.times(t, fits.with_host(machine, values)) for t in each])
+        return np.concatenate([networks.times(t, fit_runtimes.with_host(machine, values)) for t in each])
 
-    return fit(predicted, measured, fits.HOST).values
+    return fit(predicted, measured, fit_runtimes.HOST).values
 
 
 # Energy.

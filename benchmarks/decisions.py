@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import calibrate_catalogue as fits
+import fit_runtimes
 import numpy as np
+import shipped
 from study import Case, Study, roof_times
 
 from advisor.lab import networks
@@ -142,14 +143,14 @@ def on_their_hosts(cases: Sequence[Case], base: Catalog, published: Published) -
 
     What calibrated hosts have in common comes from the other hosts.
     """
-    hosts = fits.calibrated_hosts(base, published.sweeps)
-    known = base.calibrations[fits.RUNTIMES]
-    groups: dict[fits.Host, list[Case]] = defaultdict(list)
+    hosts = fit_runtimes.calibrated_hosts(base, published.sweeps)
+    known = base.calibrations[fit_runtimes.RUNTIMES]
+    groups: dict[fit_runtimes.Host, list[Case]] = defaultdict(list)
     for case in cases:
-        groups[fits.host_of(case.target.sweep)].append(case)
+        groups[fit_runtimes.host_of(case.target.sweep)].append(case)
     for host, group in groups.items():
-        others = fits.with_calibrated(known, [own for name, own in hosts.items() if name != host])
-        catalog = fits.with_calibrations(base, {others.id: others})
+        others = fit_runtimes.with_calibrated(known, [own for name, own in hosts.items() if name != host])
+        catalog = shipped.with_calibrations(base, {others.id: others})
         for case in group:
             rest = tuple(c.target.sweep for c in group if c is not case)
             if rest:
@@ -160,4 +161,4 @@ def on_its_host(sweep: Sweep, others: tuple[Sweep, ...], base: Catalog) -> Machi
     """Return the machine of a sweep, calibrated with others."""
     evidence = Evidence(published=Published(sweeps=others), sources=())
     found, _ = specification(calibrate(sweep.hardware, evidence, base), evidence, base, DATE)
-    return fits.with_calibrations(base, {found.id: found}).machine(sweep.hardware, sweep.dtype, sweep.runtime)
+    return shipped.with_calibrations(base, {found.id: found}).machine(sweep.hardware, sweep.dtype, sweep.runtime)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import calibrate_catalogue as fits
+import fit_networks
 import internal
 import numpy as np
+import residuals
+import shipped
 
 from advisor.lab import networks, spread
 from advisor.lab.networks import Target
@@ -45,18 +47,18 @@ class Study:
     def of(catalog: Catalog, published: Published, data: Path) -> Study:
         """Return all splits: chips left out, sweeps of a calibrated chip left out, networks of one left out."""
         base = networks.begun(catalog)
-        judged = networks.targets([s for s in published.sweeps if fits.judged_sweep(s)], base)
+        judged = networks.targets([s for s in published.sweeps if fit_networks.judged_sweep(s)], base)
         checks = internal.resnet50(data, base)
         machines = {t.sweep.id: base.machine(t.sweep.hardware, t.sweep.dtype) for t in [*judged, *checks]}
-        seen = [t for t in [*judged, *checks] if t.sweep.source in fits.WEIGHTS]
+        seen = [t for t in [*judged, *checks] if t.sweep.source in fit_networks.WEIGHTS]
         left: dict[str, Mapping[str, float]] = {
             name: networks.fit_family(
-                [t for t in seen if fits.chip_family(t.sweep.hardware) != name], machines, fits.WEIGHTS
+                [t for t in seen if shipped.chip_family(t.sweep.hardware) != name], machines, fit_networks.WEIGHTS
             ).values
-            for name in sorted({fits.chip_family(t.sweep.hardware) for t in [*judged, *checks]})
+            for name in sorted({shipped.chip_family(t.sweep.hardware) for t in [*judged, *checks]})
         }
         cases = [
-            Case(target=t, machine=networks.adjusted(machines[t.sweep.id], left[fits.chip_family(t.sweep.hardware)]))
+            Case(target=t, machine=networks.adjusted(machines[t.sweep.id], left[shipped.chip_family(t.sweep.hardware)]))
             for t in [*judged, *checks]
         ]
         known, internals = cases[: len(judged)], cases[len(judged) :]
@@ -72,7 +74,7 @@ def unseen(cases: Sequence[Case]) -> Iterator[Case]:
     """Yield every case with the interval that the residuals of other chips give."""
     chips: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
-        chips[fits.chip_family(case.target.sweep.hardware)].append(case)
+        chips[shipped.chip_family(case.target.sweep.hardware)].append(case)
     for name, own in chips.items():
         found = interval_of([group for other, group in chips.items() if other != name])
         yield from (with_interval(case, found) for case in own)
@@ -80,8 +82,8 @@ def unseen(cases: Sequence[Case]) -> Iterator[Case]:
 
 def interval_of(groups: Sequence[Sequence[Case]]) -> Interval:
     """Return the interval to expect from the residuals of cases, those of a group going together."""
-    parts = [fits.Residuals.joined(fits.residuals(c.target, c.machine) for c in group) for group in groups]
-    return fits.interval(fits.predictive(parts), "family prior", "residuals of others")
+    parts = [residuals.Residuals.joined(residuals.residuals(c.target, c.machine) for c in group) for group in groups]
+    return residuals.interval(residuals.predictive(parts), "family prior", "residuals of others")
 
 
 def with_interval(case: Case, found: Interval) -> Case:
@@ -112,17 +114,17 @@ def left_out(cases: Sequence[Case], same: Callable[[Target, Target], bool]) -> I
         own = [standardized(measured(c, [o for o in others if o is not c] or [c]), max(1, len(others) - 1)) for c in others]
         elsewhere: dict[str, list[Array]] = defaultdict(list)
         for other, rest in found:
-            chip = fits.chip_family(other.target.sweep.hardware)
-            if chip != fits.chip_family(case.target.sweep.hardware):
+            chip = shipped.chip_family(other.target.sweep.hardware)
+            if chip != shipped.chip_family(case.target.sweep.hardware):
                 elsewhere[chip].append(standardized(other, len(rest)))
-        common = fits.calibrated(list(elsewhere.values()), "other chips")
-        low, high = spread.interval(own, fits.common_of(common))
+        common = residuals.calibrated(list(elsewhere.values()), "other chips")
+        low, high = spread.interval(own, residuals.common_of(common))
         yield replace(case, machine=with_ratios(case.machine, low, high))
 
 
 def standardized(case: Case, others: int) -> Array:
     """Return the residuals of a case by a fit to so many others, as of a fit to any number."""
-    return spread.standardized(fits.residuals(case.target, case.machine).ratio, others)
+    return spread.standardized(residuals.residuals(case.target, case.machine).ratio, others)
 
 
 def with_ratios(machine: Machine, low: float, high: float) -> Machine:
