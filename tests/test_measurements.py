@@ -93,12 +93,12 @@ def test_every_runtime_keeps_its_p90_and_its_mean_error(catalog: Catalog, runtim
 
 
 def test_nine_of_ten_points_of_measured_chips_are_within_their_p90_and_no_more(catalog: Catalog) -> None:
-    """An interval that is too wide says as little as one that is too narrow; the range is what docs/accuracy.md aims at."""
+    """An interval that is too wide says as little as one that is too narrow: 93 % is the most that docs/accuracy.md aims at."""
     measured = {chip.id for chip in catalog.accelerators if catalog.constants[chip.id].interval.level == "chip measured"}
     records = [record for record in catalog.measurements if record.runtime == "graph" and record.hardware in measured]
     held = [seconds <= row["latency_p90_s"] for record in records for seconds, row in rows(catalog, record)]
     assert len(held) > 300
-    assert 0.88 <= sum(held) / len(held) <= 0.93
+    assert 0.91 <= sum(held) / len(held) <= 0.93
 
 
 def test_volta_runs_32_bit_products_on_vector_units_that_sustain_more_of_their_peak(catalog: Catalog) -> None:
