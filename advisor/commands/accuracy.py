@@ -54,7 +54,7 @@ def command(
     """Compare predictions with measurements.
 
     Errors, how often bound and interval hold, and what the roofline says on the same points: for those that ship, or for your
-    own, to see how far to trust an estimate before you rely on it.
+    own, to see how far to trust an estimate before you rely on it. Where records state the power, energy and power, too.
 
     \b
     Examples:

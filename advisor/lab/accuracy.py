@@ -1,7 +1,8 @@
 """How far the estimates lie from what was measured: point by point, in groups, and beside the roofline.
 
 A point is one measured time with the bound, the estimate and its interval, and what the plain roofline says. An error is that
-of the estimated time as a share of the measured one: 0.1 is 10 % too slow, -0.1 is 10 % too fast.
+of the estimated time as a share of the measured one: 0.1 is 10 % too slow, -0.1 is 10 % too fast. Where the power was measured,
+too, power and energy per sample are compared alike.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Points:
 
     `labels[label[i]]` says what point i is about. `roof_s` is max(W/pi, Q/beta) of the whole, `layered_s` the sum over fused
     kernels of the same, for networks only. `launch_share` is the time of all launches, or of the host, over the estimate.
+    `measured_w` and `estimate_w` are the mean power of the chip in a pass.
     """
 
     labels: tuple[Label, ...]
@@ -76,6 +78,8 @@ class Points:
     roof_s: Array
     layered_s: Array
     launch_share: Array
+    measured_w: Array
+    estimate_w: Array
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -151,6 +155,7 @@ def _sweep_points(sweep: Sweep, network: Network, machine: Machine | None, catal
         "estimate_s": found.latency_estimate_s[0],
         "p90_s": found.latency_p90_s[0],
         "launch_share": _launch_share(network, machine, found.latency_estimate_s[0]),
+        "estimate_w": found.power_w[0],
     }  # fmt: skip
     roof_s, layered_s = network_roofs(network, chip, sweep.batches)
     label = Label(
@@ -158,8 +163,9 @@ def _sweep_points(sweep: Sweep, network: Network, machine: Machine | None, catal
         software=sweep.software, sizes=", ".join(f"{name} {size}" for name, size in sweep.sizes.items()),
     )  # fmt: skip
     return points_of(
-        label, sweep.seconds, found.latency_lower_bound_s[0], sweep.batches, roof_s=roof_s, layered_s=layered_s, **known
-    )
+        label, sweep.seconds, found.latency_lower_bound_s[0], sweep.batches, roof_s=roof_s, layered_s=layered_s,
+        measured_w=sweep.power_w, **known,
+    )  # fmt: skip
 
 
 def _launch_share(network: Network, machine: Machine, latency_s: Array) -> Array:
@@ -231,7 +237,8 @@ class Summary:
     """The figures of a group of points; None is a figure without points. Errors are shares of the measured time.
 
     `points` have an estimate, and all figures but the last two are about them. `below_p90_share` and `within_interval_share`
-    are about those with an interval; `interval_width_ratio` is the median of p90/p10.
+    are about those with an interval; `interval_width_ratio` is the median of p90/p10. Errors of power and energy
+    are shares of those, and about the `powered_points`, whose power was measured and is estimated.
     """
 
     points: int
@@ -244,6 +251,12 @@ class Summary:
     interval_width_ratio: float | None
     roofline_error_median_share: float | None
     layered_roofline_error_median_share: float | None
+    powered_points: int
+    power_error_median_share: float | None
+    power_bias_share: float | None
+    energy_error_median_share: float | None
+    energy_error_mean_share: float | None
+    energy_bias_share: float | None
     without_estimate: int
     violations: int
 
@@ -254,6 +267,9 @@ def summary(points: Points) -> Summary:
     error = known.estimate_s / known.measured_s - 1.0
     interval = known.where(np.isfinite(known.p10_s) & np.isfinite(known.p90_s))
     held = interval.measured_s <= interval.p90_s
+    powered = known.where(np.isfinite(known.measured_w) & np.isfinite(known.estimate_w))
+    watts = powered.estimate_w / powered.measured_w
+    power, energy = watts - 1.0, watts * powered.estimate_s / powered.measured_s - 1.0
     return Summary(
         points=len(known),
         error_median_share=_figure(np.median, abs(error)),
@@ -265,6 +281,12 @@ def summary(points: Points) -> Summary:
         interval_width_ratio=_figure(np.median, interval.p90_s / interval.p10_s),
         roofline_error_median_share=_median_error(known.roof_s, known.measured_s),
         layered_roofline_error_median_share=_median_error(known.layered_s, known.measured_s),
+        powered_points=len(powered),
+        power_error_median_share=_figure(np.median, abs(power)),
+        power_bias_share=_figure(np.mean, power),
+        energy_error_median_share=_figure(np.median, abs(energy)),
+        energy_error_mean_share=_figure(np.mean, abs(energy)),
+        energy_bias_share=_figure(np.mean, energy),
         without_estimate=len(points) - len(known),
         violations=int(points.beaten.sum()),
     )

@@ -21,10 +21,10 @@ class _Part(BaseModel):
 
 
 class FiguresPart(_Part):
-    """Figures of a group of points. Errors are shares of the measured time; null is a figure without points.
+    """Figures of a group of points. Errors are shares of the measured time, power or energy; null is a figure without points.
 
     `points` have an estimate; the others are counted in `without_estimate`. `violations` are points of both kinds below the
-    lower bound.
+    lower bound. `powered_points` are those whose power was measured, too; power and energy are about them.
     """
 
     points: Count
@@ -37,6 +37,12 @@ class FiguresPart(_Part):
     interval_width_ratio: Error | None
     roofline_error_median_share: Error | None
     layered_roofline_error_median_share: Error | None
+    powered_points: Count
+    power_error_median_share: Error | None
+    power_bias_share: float | None
+    energy_error_median_share: Error | None
+    energy_error_mean_share: Error | None
+    energy_bias_share: float | None
     without_estimate: Count
     violations: Count
 

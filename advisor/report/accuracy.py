@@ -1,9 +1,13 @@
-"""The table of accuracy as text and as Markdown: figures in groups, then what was read, rejected and left out."""
+"""The tables of accuracy as text and as Markdown: figures in groups, then what was read, rejected and left out.
+
+The second table, of energy and power, is about the points whose power was measured; without any it is left out.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
@@ -19,8 +23,11 @@ from .layout import Paint, block, labelled, markdown_table, plain, table
 
 MAX_LISTED: Final = 20
 _MOST_SHOWN: Final = 999
-COLUMNS: Final[tuple[tuple[str, str, int], ...]] = (
-    # group, heading, blanks before it
+_Columns = tuple[tuple[str, str, int], ...]
+"""Of each column its group, its heading, and the blanks before it."""
+_Span = tuple[int, int]
+"""The blanks before a column, and its width."""
+COLUMNS: Final[_Columns] = (
     ("", "points", 2),
     ("error of the time [%]", "median", 2),
     ("error of the time [%]", "mean", 1),
@@ -34,6 +41,15 @@ COLUMNS: Final[tuple[tuple[str, str, int], ...]] = (
     ("below", "bound", 2),
 )
 """The figures of a row in the text, in the order of `cells`."""
+ENERGY_COLUMNS: Final[_Columns] = (
+    ("", "points", 2),
+    ("energy error [%]", "median", 2),
+    ("energy error [%]", "mean", 1),
+    ("energy error [%]", "bias", 1),
+    ("power error [%]", "median", 2),
+    ("power error [%]", "bias", 1),
+)
+"""The same of energy and power, in the order of `energy_cells`."""
 LEGEND: Final[Mapping[str, str]] = {
     "Error": "estimated against measured time; nine in ten points err less than the 90th percentile; bias is the mean with its "
     "sign, below 0 where the estimate is too fast",
@@ -42,6 +58,10 @@ LEGEND: Final[Mapping[str, str]] = {
     "Roofline": "median error of max(W/pi, Q/beta) on the same points: of the whole (plain), and summed over the fused kernels "
     "of a network (layers)",
 }
+ENERGY_LEGEND: Final = (
+    "per sample, of the points whose power was measured; bias is below 0 where the estimate takes too little; energy is power "
+    "x time, and errs by both"
+)
 _HEADED: Final = ("kind", "runtime")
 """Labels that stand above the rows that share them, always; others do where the rows would be too wide."""
 _ROOM: Final = ("hardware", "software", "dtype")
@@ -49,11 +69,19 @@ _MARKDOWN: Final = (
     "points", "error, median [%]", "error, mean [%]", "error, 90th percentile [%]", "bias [%]", "below p90 [%]",
     "within p10-p90 [%]", "p90/p10", "roofline error, median [%]", "layered roofline error, median [%]", "below the bound",
 )  # fmt: skip
+_ENERGY_MARKDOWN: Final = (
+    "points", "energy error, median [%]", "energy error, mean [%]", "energy bias [%]", "power error, median [%]",
+    "power bias [%]",
+)  # fmt: skip
 
 
 def text(report: Report, *, width: int = 100, paint: Paint = plain) -> str:
     """Return the table as text, as narrow as `width` columns where names allow it, and beneath it what does not count."""
-    parts = [[f"Predicted against measured: {_count(report)}"], _table(report, width, paint), _legend(width, paint)]
+    parts = [[f"Predicted against measured: {_count(report)}"], _table(report, _TIMES, width, paint)]
+    parts += [[paint(line, "faint") for label, told in LEGEND.items() for line in labelled(label, told, width)]]
+    if report.whole.powered_points:
+        legend = [paint(line, "faint") for line in labelled("Energy", ENERGY_LEGEND, width)]
+        parts += [_table(report, _ENERGY, width, paint), legend]
     parts += [_rows_read(report, width), _without_estimate(report, width), _violations(report, width)]
     parts += [labelled("Not modelled", "; ".join(GENERAL), width)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -81,6 +109,29 @@ def cells(figures: Summary) -> tuple[str, ...]:
     )
 
 
+def energy_cells(figures: Summary) -> tuple[str, ...]:
+    """Return the figures of energy and power of a row as text, one for each of ENERGY_COLUMNS."""
+    f = figures
+    energy = (f.energy_error_median_share, f.energy_error_mean_share, f.energy_bias_share)
+    return (f"{f.powered_points:,}", *map(_percent, (*energy, f.power_error_median_share, f.power_bias_share)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """A kind of table: its columns, its headings in Markdown, how many points of a row are in it, and what it says of a row."""
+
+    columns: _Columns
+    markdown: tuple[str, ...]
+    points: Callable[[Summary], int]
+    cells: Callable[[Summary], tuple[str, ...]]
+
+
+_TIMES: Final = _Kind(columns=COLUMNS, markdown=_MARKDOWN, points=lambda figures: figures.points, cells=cells)
+_ENERGY: Final = _Kind(
+    columns=ENERGY_COLUMNS, markdown=_ENERGY_MARKDOWN, points=lambda figures: figures.powered_points, cells=energy_cells
+)
+
+
 def _percent(share: float | None) -> str:
     """Return a share in percent: to a tenth below 100, and above 999 only that it is."""
     if share is None:
@@ -96,36 +147,36 @@ def _whole(share: float | None) -> str:
 # The table as text.
 
 
-def _table(report: Report, width: int, paint: Paint) -> list[str]:
-    """Return the table, labels that sections share above them; on a narrow screen names stand above their figures."""
-    shown = [row for row in report.rows if row.figures.points and report.by]
-    figures = [cells(row.figures) for row in shown]
-    whole = cells(report.whole)
-    widths = _widths([*figures, whole])
-    room = width - len(_line("", whole, widths, 0))
+def _table(report: Report, kind: _Kind, width: int, paint: Paint) -> list[str]:
+    """Return a table, labels that sections share above them; on a narrow screen names stand above their figures."""
+    shown = [row for row in report.rows if kind.points(row.figures) and report.by]
+    figures = [kind.cells(row.figures) for row in shown]
+    whole = kind.cells(report.whole)
+    spans = _spans(kind.columns, [*figures, whole])
+    room = width - len(_line("", whole, spans, 0))
     above = _above(report.by, shown, room)
     names, sections = _names(report.by, shown, above), [_section(report.by, row, above) for row in shown]
     longest = max([len("all"), *map(len, names)])
     stacked = longest > room
     longest = max(len("all"), room) if stacked else longest
-    lines = _headings(widths, longest, paint)
+    lines = _headings(kind.columns, spans, longest, paint)
     order = sorted(range(len(shown)), key=lambda place: (sections[place], names[place]))
     for section, places in groupby(order, key=sections.__getitem__):
         lines += ["", paint(" · ".join(section), "strong")] if section else []
         for place in places:
             lines += [names[place]] if stacked else []
-            lines += [_line("" if stacked else names[place], figures[place], widths, longest)]
-    return [*lines, "", paint(_line("all", whole, widths, longest), "strong")]
+            lines += [_line("" if stacked else names[place], figures[place], spans, longest)]
+    return [*lines, "", paint(_line("all", whole, spans, longest), "strong")]
 
 
-def _widths(figures: Sequence[Sequence[str]]) -> list[int]:
-    """Return the width of every column: its longest text, the last of a group also what the group's name needs."""
-    widths = [max(map(len, column)) for column in zip(*figures, [heading for _, heading, _ in COLUMNS], strict=True)]
-    for group, columns in groupby(range(len(COLUMNS)), key=lambda place: COLUMNS[place][0]):
-        places = list(columns)
-        span = sum(widths[place] for place in places) + sum(COLUMNS[place][2] for place in places[1:])
+def _spans(columns: _Columns, figures: Sequence[Sequence[str]]) -> list[_Span]:
+    """Return blanks and width of every column: its longest text, the last of a group also what the group's name needs."""
+    widths = [max(map(len, column)) for column in zip(*figures, [heading for _, heading, _ in columns], strict=True)]
+    for group, members in groupby(range(len(columns)), key=lambda place: columns[place][0]):
+        places = list(members)
+        span = sum(widths[place] for place in places) + sum(columns[place][2] for place in places[1:])
         widths[places[-1]] += max(0, len(group) - span)
-    return widths
+    return [(blanks, width) for (_, _, blanks), width in zip(columns, widths, strict=True)]
 
 
 def _above(by: Sequence[str], rows: Sequence[Row], room: int) -> list[str]:
@@ -157,25 +208,21 @@ def _cell(label: Mapping[str, str], column: str) -> str:
     return label.get("operator") or label.get("network") or "" if column == "what" else label[column]
 
 
-def _headings(widths: Sequence[int], longest: int, paint: Paint) -> list[str]:
+def _headings(columns: _Columns, spans: Sequence[_Span], longest: int, paint: Paint) -> list[str]:
     """Return two lines: what columns have in common, and their headings."""
     upper = " " * longest
-    for group, columns in groupby(zip(COLUMNS, widths, strict=True), key=lambda column: column[0][0]):
-        spans = [(blanks, width) for (_, _, blanks), width in columns]
-        upper += " " * spans[0][0] + group.rjust(sum(map(sum, spans)) - spans[0][0])
-    return [paint(upper.rstrip(), "faint"), paint(_line("", [h for _, h, _ in COLUMNS], widths, longest), "faint")]
+    for group, members in groupby(zip(columns, spans, strict=True), key=lambda column: column[0][0]):
+        taken = [span for _, span in members]
+        upper += " " * taken[0][0] + group.rjust(sum(map(sum, taken)) - taken[0][0])
+    return [paint(upper.rstrip(), "faint"), paint(_line("", [h for _, h, _ in columns], spans, longest), "faint")]
 
 
-def _line(name: str, figures: Sequence[str], widths: Sequence[int], longest: int) -> str:
-    columns = zip(COLUMNS, figures, widths, strict=True)
-    return name.ljust(longest) + "".join(" " * blanks + figure.rjust(width) for (_, _, blanks), figure, width in columns)
+def _line(name: str, figures: Sequence[str], spans: Sequence[_Span], longest: int) -> str:
+    columns = zip(figures, spans, strict=True)
+    return name.ljust(longest) + "".join(" " * blanks + figure.rjust(width) for figure, (blanks, width) in columns)
 
 
 # Beneath the table.
-
-
-def _legend(width: int, paint: Paint) -> list[str]:
-    return [paint(line, "faint") for label, told in LEGEND.items() for line in labelled(label, told, width)]
 
 
 def _rows_read(report: Report, width: int) -> list[str]:
@@ -236,13 +283,10 @@ def _about(label: Label) -> str:
 
 def markdown(report: Report) -> str:
     """Return the table and what stands beneath it as Markdown."""
-    shown = [row for row in report.rows if row.figures.points and report.by]
-    whole = ["all", *[""] * (len(report.by) - 1)] if report.by else []
-    rows = [[*(row.name), *cells(row.figures)] for row in shown]
-    right = [*[False] * len(report.by), *[True] * len(_MARKDOWN)]
-    lines = [f"# Predicted against measured: {_count(report)}", ""]
-    lines += [*markdown_table([[*report.by, *_MARKDOWN], *rows, [*whole, *cells(report.whole)]], right), ""]
+    lines = [f"# Predicted against measured: {_count(report)}", "", *_markdown_table(report, _TIMES), ""]
     lines += [*_items(f"{label}: {told}" for label, told in LEGEND.items())]
+    if report.whole.powered_points:
+        lines += ["## Energy and power", "", *_markdown_table(report, _ENERGY), "", f"Energy {ENERGY_LEGEND}.", ""]
     outside, dropped = sum(report.outside.values()), sum(report.dropped.values())
     kept = f"{report.rows_kept:,} of {report.rows_read:,} rows count, {dropped:,} are rejected, {outside:,} are outside."
     lines += ["## Rows", "", kept, "", *_items([*_reasons(report.dropped, REASONS), *_reasons(report.outside, OUTSIDE)])]
@@ -250,6 +294,13 @@ def markdown(report: Report) -> str:
         lines += ["## Without estimate", "", f"{told}.", ""]
     lines += ["## Below the bound", "", *_items([violation(one) for one in report.violations[:MAX_LISTED]] or ["none"])]
     return "\n".join([*lines, "## Not modelled", "", *_items(GENERAL)]).rstrip("\n") + "\n"
+
+
+def _markdown_table(report: Report, kind: _Kind) -> list[str]:
+    whole = ["all", *[""] * (len(report.by) - 1)] if report.by else []
+    rows = [[*row.name, *kind.cells(row.figures)] for row in report.rows if kind.points(row.figures) and report.by]
+    right = [*[False] * len(report.by), *[True] * len(kind.markdown)]
+    return markdown_table([[*report.by, *kind.markdown], *rows, [*whole, *kind.cells(report.whole)]], right)
 
 
 def _items(texts: Iterable[str]) -> list[str]:

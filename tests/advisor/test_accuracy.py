@@ -42,8 +42,10 @@ HAND = {
     "p90_s": [1.2, 0.9, 1.1, 1.6, np.nan],
     "roof_s": [0.5, 0.5, 0.25, 0.75, 1.0],
     "layered_s": [0.8, 0.8, 0.8, 0.8, 1.0],
+    "measured_w": [100.0, 100.0, np.nan, 100.0, 100.0],
+    "estimate_w": [90.0, 110.0, 100.0, np.nan, np.nan],
 }
-"""Errors of 10, -20, 0 and 50 %, and a point without an estimate that is faster than its bound."""
+"""Errors of 10, -20, 0 and 50 %, and a point without an estimate that is faster than its bound. Two have both powers."""
 
 
 def hand(label: Label = NETWORK) -> Points:
@@ -66,6 +68,15 @@ def test_the_figures_of_points_made_by_hand() -> None:
     assert found.interval_width_ratio == pytest.approx((0.9 / 0.7 + 1.2 / 0.9) / 2)
     assert found.roofline_error_median_share == pytest.approx(0.5)
     assert found.layered_roofline_error_median_share == pytest.approx(0.2)
+
+
+def test_energy_is_power_times_time() -> None:
+    """The energies are 0.9 x 1.1 and 1.1 x 0.8 of those measured."""
+    found = accuracy.summary(hand())
+    assert found.powered_points == 2
+    assert (found.power_error_median_share, found.power_bias_share) == pytest.approx((0.1, 0.0))
+    assert found.energy_error_median_share == found.energy_error_mean_share == pytest.approx((0.01 + 0.12) / 2)
+    assert found.energy_bias_share == pytest.approx(-(0.01 + 0.12) / 2)
 
 
 def test_figures_without_points_are_unknown() -> None:
@@ -127,6 +138,9 @@ def test_points_of_networks_are_what_predict_says(runtime: str) -> None:
     for place, row in enumerate(rows):
         for ours, theirs in (("bound", "lower_bound"), ("p10", "p10"), ("estimate", "estimate"), ("p90", "p90")):
             assert getattr(points, f"{ours}_s")[place] == pytest.approx(row[f"latency_{theirs}_s"])
+        assert points.estimate_w[place] == pytest.approx(row["power_w"])
+        energy_j = points.estimate_w[place] * points.estimate_s[place] / row["batch"]
+        assert energy_j == pytest.approx(row["energy_per_inference_j"])
     assert [points.labels[code].dtype for code in points.label] == ["fp16"] * 3 + ["int8"] * 3
     assert np.all((points.launch_share > 0) & (points.launch_share <= 1))
 
@@ -323,6 +337,24 @@ def test_no_line_is_wider_than_the_terminal(run: Run, folder: Path, monkeypatch:
     for by in ("kind,operator,network,dtype,runtime", "hardware,software,network,operator"):
         _, out, _ = run("--data", RECORD, "--data", folder / "products.csv", "--specs", folder, "--by", by)
         assert max(map(len, out.splitlines())) <= width
+
+
+def test_energy_has_a_table_of_its_own_where_power_was_measured(run: Run, tmp_path: Path) -> None:
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    measured = 60.0
+    record["points"][0]["power"] = {"value": measured, "unit": "W", "source": next(iter(record["sources"]))}
+    (tmp_path / "powered.json").write_text(json.dumps(record), encoding="utf-8")
+    batch = record["points"][0]["batch"]
+    sizes = record.get("sizes", {})
+    (ours,) = predict(record["workload"], [record["hardware"]], [batch], [record["dtype"]], sizes=sizes, catalog=catalog())
+
+    found = answer(run, "--data", tmp_path / "powered.json", "--by", "hardware")["all"]
+    assert found["powered_points"] == 1
+    assert found["power_bias_share"] == pytest.approx(ours["power_w"] / measured - 1)
+    assert "energy error [%]" in run("--data", tmp_path / "powered.json")[1]
+    assert "## Energy and power" in run("--data", tmp_path / "powered.json", "--format", "md")[1]
+    assert answer(run, "--data", RECORD)["all"]["powered_points"] == 0
+    assert "energy" not in run("--data", RECORD)[1]
 
 
 def test_a_table_of_products_is_told_in_full(run: Run, folder: Path) -> None:
