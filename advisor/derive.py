@@ -18,7 +18,7 @@ from engine.cost import Cost, seconds_per_sample
 from engine.errors import DomainError
 from engine.machine import GRAPH, Machine
 from engine.network import Network
-from engine.passes import Breakdown, breakdown, kernels_on
+from engine.passes import Breakdown, breakdown, convolution_j, kernels_on
 from engine.solve import RoofCurve, roof_curve
 from engine.units import render, significant
 
@@ -225,12 +225,15 @@ def _estimate(network: Network, machine: Machine, batch: int, values: Mapping[st
     yield summed("dynamic energy", "dynamic_energy_j", dynamic, why, numbers=terms, scale=scale)
     known = {
         "sequence_s": sequence, "dynamic_j": dynamic, "idle_w": machine.idle_w, "tdp_w": machine.tdp_w,
-        "sharpness": machine.power_exponent, "latency": float(points.latency_estimate_s[0, 0]),
+        "static_w": machine.static_w, "voltage_span": machine.voltage_span, "voltage_exponent": machine.voltage_exponent,
+        "latency": float(points.latency_estimate_s[0, 0]),
     }  # fmt: skip
-    power = formula("time within the power limit", "power_limit_s", known, _assumed(machine))
+    power = formula("time that the power limit allows at full clock", "power_limit_s", known, _assumed(machine))
     yield power
-    limited = formula("time of the network", "power_limited_s", known | {"power_s": power.value}, "a soft maximum of both")
+    limited = formula("time of the network", "power_limited_s", known | {"power_s": power.value}, _throttled(machine))
     yield limited
+    spent = formula("energy within the limit", "limited_energy_j", known | {"limited_s": limited.value}, "net of idle")
+    yield spent
     host_s = machine.host * network.launches
     if host_s:
         limited = yield from _hosted(network, machine, limited, host_s)
@@ -238,8 +241,16 @@ def _estimate(network: Network, machine: Machine, batch: int, values: Mapping[st
     launches = _launches(machine, points, float(parts.total(parts.launch_s)[0, 0]), host_s)
     yield launches
     yield from _interval(machine, points, launches.value)
+    known |= {"dynamic_j": spent.value}
     yield formula("energy of the pass", "energy_j", known, _per_sample(float(points.energy_per_inference_j[0, 0])))
     yield from _utilization(network, machine, batch, {**values, **known})
+
+
+def _throttled(machine: Machine) -> str:
+    """Return what the machine does where its power limit decides."""
+    if machine.voltage_span == 1:
+        return "the longer of both"
+    return "a lower clock needs less voltage, down to the lowest"
 
 
 def _factor(machine: Machine) -> str:
@@ -348,8 +359,8 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
     share = f"{100 * spent[index] / spent.sum():.0f} % of the time, more than any other kernel" if known else "most arithmetic"
     values = _kernel_values(cost, network, machine, batch)
     compute = _arithmetic(title, cost, machine, values, share)
-    transformed = _winograd(title, machine, values, compute)
-    yield from transformed or [compute]
+    faster, saving = _winograd(title, machine, values, compute)
+    yield from faster or [compute]
     cache = "no cache is published, 1 B stands for none" if machine.cache <= 1 else "what the cache does not keep"
     rated = machine.form == "rated"
     traffic = formula(f"{title}: bytes from memory", "probed_traffic" if rated else "network_traffic", values, cache)
@@ -358,9 +369,10 @@ def _kernel(network: Network, machine: Machine, batch: int, parts: Breakdown) ->
     about = "from memory; the rates contain the cache" if rated else "from memory and from the cache"
     memory = formula(f"{title}: traffic", "fetch_s" if rated else "traffic_s", values, about)
     yield memory
-    values |= {"compute_s": transformed[1].value if transformed else compute.value, "memory_s": memory.value}
+    values |= {"compute_s": faster[-1].value if faster else compute.value, "memory_s": memory.value}
     yield formula(f"{title}: T_op", "kernel_s", values, "launch, and the longer of both")
-    values |= {name: step.value for name, step in zip(("work", "activations"), transformed[2:], strict=False)}
+    yield from saving
+    values |= {name: step.value for name, step in zip(("work", "activations"), saving, strict=False)}
     yield formula(f"{title}: dynamic energy", "dynamic_energy_j", values, "arithmetic, bytes from memory, bytes on the chip")
 
 
@@ -382,11 +394,14 @@ def _arithmetic(title: str, cost: Cost, machine: Machine, values: Mapping[str, f
     return formula(title, "systolic_s" if product else "plain_s", values, why)
 
 
-def _winograd(title: str, machine: Machine, values: Mapping[str, float], implicit: Step) -> list[Step]:
-    """Return the steps of a convolution in Winograd's form: products, time, arithmetic and bytes; none where it is slower."""
+def _winograd(title: str, machine: Machine, values: Mapping[str, float], implicit: Step) -> tuple[list[Step], list[Step]]:
+    """Return the steps of a convolution in Winograd's form: of its time where it is faster, of its energy where it is less.
+
+    They come apart: near where both forms take the same time, the slower may take less energy.
+    """
     tiles = values["winograd_tiles"]
     if not (machine.winograd > 0 and tiles > 0):
-        return []
+        return [], []
     groups = float(_compiled.winograd_groups(groups=values["groups"]))
     lean = {**values, "rows": tiles, "groups": groups, "taps": 1.0, "sustained": machine.winograd}
     tile = _best_tile(lean, machine)
@@ -394,11 +409,10 @@ def _winograd(title: str, machine: Machine, values: Mapping[str, float], implici
     products = formula(f"{title}: products in Winograd's form", "tiled_s", {**lean, **tile}, why)
     less = f"with its transforms; as a product of its windows {shown_quantity(implicit.value, 's')}"
     whole = formula(f"{title}: arithmetic", "winograd_s", {**values, "compute_s": products.value}, less)
-    if not whole.value < implicit.value:
-        return []
     work = formula(f"{title}: arithmetic of Winograd's products", "winograd_work", values, "in place of that of its windows")
     moved = formula(f"{title}: bytes on the chip", "winograd_activations", values, "with what is transformed, for the energy")
-    return [products, whole, work, moved]
+    saves = convolution_j(machine, work.value, moved.value) < convolution_j(machine, values["work"], values["activations"])
+    return [products, whole] if whole.value < implicit.value else [], [work, moved] if saves else []
 
 
 def _kernel_values(cost: Cost, network: Network, machine: Machine, batch: int) -> dict[str, float]:

@@ -60,6 +60,7 @@ def calibrate_networks(catalog: Catalog, sweeps: Sequence[Sweep], data: Path) ->
     left = leave_chips_out([*tuned, *checks], judged, machines)
     changed = {name: with_family(catalog.calibrations[name], whole.values, left) for name in FAMILIES}
     changed["gpu-volta"] = with_network(catalog.calibrations["gpu-volta"], whole.values)
+    changed["gpu-lpddr"] = with_energy(catalog.calibrations["gpu-lpddr"], changed["gpu-gddr"])
     adjusted = {name: networks.adjusted(machine, whole.values) for name, machine in machines.items()}
     each: dict[str, Measured] = {}
     for hardware in sorted({t.sweep.hardware for t in tuned}):
@@ -99,6 +100,15 @@ def with_family(family: Calibration, factors: Mapping[str, float], left: Residua
         update={"energy": joules, "interval": interval(left, "family prior", basis),
                 "sources": known.sources | sources()}
     )  # fmt: skip
+
+
+def with_energy(known: Calibration, fitted: Calibration) -> Calibration:
+    """Return a calibration with the energies that were fitted to another, which differs from it in what it assumes of power."""
+    energy, own = fitted.energy, known.energy
+    if energy is None or own is None:
+        raise LookupError(f"{known.id} or {fitted.id} has no energy model")
+    taken = {name: getattr(energy, name) for name in ("flop", "dtype_factor", "conv_factor")}
+    return known.model_copy(update={"energy": own.model_copy(update=taken), "sources": known.sources | sources()})
 
 
 def with_network(known: Calibration, factors: Mapping[str, float]) -> Calibration:

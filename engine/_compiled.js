@@ -212,18 +212,22 @@ const forms = {
   dynamic_energy_j({ activations, byte_j, cache_byte_j, flop_j, traffic, weights, work }) {
     return byte_j*traffic + cache_byte_j*(activations + weights) + flop_j*work;
   },
-  // The shortest time in which the chip can spend that energy within its power limit. [s]
-  power_limit_s({ dynamic_j, idle_w, tdp_w }) {
-    return dynamic_j/(-idle_w + tdp_w);
+  // Time in which the power limit allows the energy of a pass, all but static power, at full clock and voltage. [s]
+  power_limit_s({ dynamic_j, idle_w, sequence_s, static_w, tdp_w }) {
+    return (dynamic_j + sequence_s*(idle_w - static_w))/(-static_w + tdp_w);
   },
-  // Time of a network: a soft maximum of its kernels in a row and the time that the power limit allows. [s]
-  power_limited_s({ power_s, sequence_s, sharpness }) {
-    return Math.pow(Math.pow(power_s, sharpness) + Math.pow(sequence_s, sharpness), 1/sharpness);
+  // Time of a network within the power limit: a lower clock needs less voltage, so a cycle takes less energy. [s]
+  power_limited_s({ power_s, sequence_s, voltage_exponent, voltage_span }) {
+    return Math.max(sequence_s, power_s/voltage_span, Math.pow(power_s*Math.pow(sequence_s, voltage_exponent), 1/(voltage_exponent + 1)));
+  },
+  // Energy net of idle at the clock that the power limit leaves: all of it, or what brings the power to the limit. [J]
+  limited_energy_j({ dynamic_j, idle_w, limited_s, tdp_w }) {
+    return Math.min(dynamic_j, limited_s*(-idle_w + tdp_w));
   },
   // Time of a kernel that a benchmark runs again and again: the longer it is, the more of the power limit it meets. [s]
-  throttled_s({ device_s, energy_share, power_s, sharpness }) {
+  throttled_s({ device_s, limited_s }) {
     const x0 = Math.min(1, 1000*device_s);
-    return Math.pow(device_s, 1 - x0)*Math.pow(Math.pow(device_s, sharpness) + Math.pow(energy_share*power_s, sharpness), x0/sharpness);
+    return Math.pow(device_s, 1 - x0)*Math.pow(limited_s, x0);
   },
   // Time of a network that a host launches operator by operator: a soft maximum of its device and of its host. [s]
   host_limited_s({ device_s, host_s, sharpness }) {

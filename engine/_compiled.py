@@ -263,20 +263,25 @@ def dynamic_energy_j(*, activations: Any, byte_j: Any, cache_byte_j: Any, flop_j
     return byte_j*traffic + cache_byte_j*(activations + weights) + flop_j*work
 
 
-def power_limit_s(*, dynamic_j: Any, idle_w: Any, tdp_w: Any) -> Any:
-    """The shortest time in which the chip can spend that energy within its power limit. [s]"""
-    return dynamic_j/(-idle_w + tdp_w)
+def power_limit_s(*, dynamic_j: Any, idle_w: Any, sequence_s: Any, static_w: Any, tdp_w: Any) -> Any:
+    """Time in which the power limit allows the energy of a pass, all but static power, at full clock and voltage. [s]"""
+    return (dynamic_j + sequence_s*(idle_w - static_w))/(-static_w + tdp_w)
 
 
-def power_limited_s(*, power_s: Any, sequence_s: Any, sharpness: Any) -> Any:
-    """Time of a network: a soft maximum of its kernels in a row and the time that the power limit allows. [s]"""
-    return (power_s**sharpness + sequence_s**sharpness)**(1.0/sharpness)
+def power_limited_s(*, power_s: Any, sequence_s: Any, voltage_exponent: Any, voltage_span: Any) -> Any:
+    """Time of a network within the power limit: a lower clock needs less voltage, so a cycle takes less energy. [s]"""
+    return np.maximum(np.maximum(sequence_s, power_s/voltage_span), (power_s*sequence_s**voltage_exponent)**(1.0/(voltage_exponent + 1.0)))
 
 
-def throttled_s(*, device_s: Any, energy_share: Any, power_s: Any, sharpness: Any) -> Any:
+def limited_energy_j(*, dynamic_j: Any, idle_w: Any, limited_s: Any, tdp_w: Any) -> Any:
+    """Energy net of idle at the clock that the power limit leaves: all of it, or what brings the power to the limit. [J]"""
+    return np.minimum(dynamic_j, limited_s*(-idle_w + tdp_w))
+
+
+def throttled_s(*, device_s: Any, limited_s: Any) -> Any:
     """Time of a kernel that a benchmark runs again and again: the longer it is, the more of the power limit it meets. [s]"""
     x0 = np.minimum(1.0, 1000.0*device_s)
-    return device_s**(1.0 - x0)*(device_s**sharpness + (energy_share*power_s)**sharpness)**(x0/sharpness)
+    return device_s**(1.0 - x0)*limited_s**x0
 
 
 def host_limited_s(*, device_s: Any, host_s: Any, sharpness: Any) -> Any:

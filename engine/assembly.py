@@ -47,7 +47,6 @@ def machine(chip: Accelerator, constants: Resolved, dtype: str, runtime: str = G
         floor_flop_j=si_of(chip.energy_floors and chip.energy_floors.flop),
         floor_byte_j=si_of(chip.energy_floors and chip.energy_floors.byte),
         softmax_work=si_of(part.softmax_work, 0.0),
-        power_exponent=si_of(part.power_exponent, 1.0),
         winograd=_winograd(chip, constants, dtype), transform=si_of(part.transform, 1.0),
         transform_weights=si_of(part.transform_weights, 1.0),
         host=si_of(profile.host, 0.0), host_sharpness=si_of(profile.host_sharpness, 1.0),
@@ -224,14 +223,36 @@ def power(chip: Accelerator, constants: Resolved) -> dict[str, Any]:
         narrow = [rate.si for dtype, rate in chip.peak_dense.items() if DTYPE_BYTES[dtype] <= DTYPE_BYTES["bf16"]]
         per_unit = si_of(constants.energy.tdp_per_unit)
         tdp = constants.energy.tdp_per_peak.si * min(narrow) if narrow else per_unit * si_of(chip.parallel_units)
-        tdp = max(tdp, idle / constants.energy.idle_share.si) if idle > 0 else tdp
+        tdp = max(tdp, tdp_of_idle(constants, idle)) if idle > 0 else tdp
         assumed.append("tdp")
     if math.isnan(idle):
-        idle = constants.energy.idle_share.si * tdp
+        idle = idle_of_tdp(constants, tdp)
         assumed.append("idle_power")
     if chip.process_node is None:
         assumed.append("process_node")
-    return {"tdp_w": tdp, "idle_w": idle, "assumed": tuple(assumed)}
+    watts = {"tdp_w": tdp, "idle_w": idle, **voltages(constants, tdp, idle)}
+    return {**{name: float(value) for name, value in watts.items()}, "assumed": tuple(assumed)}
+
+
+def idle_of_tdp(constants: Resolved, tdp: Any) -> Any:
+    """Return the idle power that a family assumes of a power limit [W], of a chip or of an array of them."""
+    energy = constants.energy
+    return np.minimum(si_of(energy.idle_base, 0.0) + energy.idle_share.si * tdp, si_of(energy.idle_most, math.inf) * tdp)
+
+
+def tdp_of_idle(constants: Resolved, idle: Any) -> Any:
+    """Return the power limit [W] that has an idle power by what a family assumes, the inverse of `idle_of_tdp`."""
+    energy = constants.energy
+    by_share = (idle - si_of(energy.idle_base, 0.0)) / energy.idle_share.si
+    return np.maximum(by_share, idle / si_of(energy.idle_most, math.inf))
+
+
+def voltages(constants: Resolved, tdp: Any, idle: Any) -> dict[str, Any]:
+    """Return static power [W] and the law of clock and voltage, of a chip or of an array of them."""
+    energy = constants.energy
+    static = idle if energy.static_share is None else np.minimum(energy.static_share.si * tdp, idle)
+    span, exponent = si_of(energy.voltage_span, 1.0), si_of(energy.voltage_exponent, 1.0)
+    return {"static_w": static, "voltage_span": span, "voltage_exponent": exponent}
 
 
 def energies_of(chip: Accelerator, constants: Resolved, dtype: str) -> dict[str, Any]:

@@ -145,7 +145,6 @@ class Constants(Product):
     transform_weights: Share | None = None
     attention: Fraction | None = None
     softmax_work: ScoreWork | None = None
-    power_exponent: Count | None = None
 
 
 class Correction(Model):
@@ -268,6 +267,17 @@ class Energy(Model):
     cache_byte: ByteEnergy | None = None
     """on the chip, of a byte that a kernel reads or writes, on the reference process; nothing unless given"""
     idle_share: Share
+    """idle power over TDP, beside `idle_base`; that of chips that do not publish it"""
+    idle_base: Power | None = None
+    """idle power that does not grow with TDP: regulators, fans and what else is on every board; nothing unless given"""
+    idle_most: Share | None = None
+    """the most of TDP that idle power is, for boards so small that their base would pass it; no limit unless given"""
+    static_share: Share | None = None
+    """static power over TDP, the part of idle power that no lower clock saves; all of it unless given"""
+    voltage_span: Count | None = None
+    """energy of a cycle at full clock over that at the lowest voltage; without it a lower clock saves no energy"""
+    voltage_exponent: Count | None = None
+    """above the lowest voltage the energy of a cycle goes with this power of the clock"""
     tdp_per_peak: PowerPerRate
     tdp_per_unit: Power | None = None
     """of a chip that has no peak in 16 bits or less either"""

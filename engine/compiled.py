@@ -190,11 +190,15 @@ def _evaluate(
     sums = _sums(Pass.of(kernels, form, flat.lifted(), batches), batch[np.newaxis], shape, ladder=ladder)
     bound = _bound(network, flat, batch)
     energy = flat.energy_factor * sums["energy_j"]
-    power_s = forms.power_limit_s(dynamic_j=energy, idle_w=flat.idle_w, tdp_w=flat.tdp_w)
     sequence_s = flat.time_factor * sums["seconds"]
+    watts = {"idle_w": flat.idle_w, "static_w": flat.static_w, "tdp_w": flat.tdp_w}
+    power_s = forms.power_limit_s(dynamic_j=energy, sequence_s=sequence_s, **watts)
     # numpy takes another way to powers with a single exponent, with another last bit: each number gets an exponent of its own.
-    sharpness = np.broadcast_to(flat.power_exponent, sequence_s.shape).copy()
-    limited = forms.power_limited_s(sequence_s=sequence_s, power_s=power_s, sharpness=sharpness)
+    exponent = np.broadcast_to(flat.voltage_exponent, sequence_s.shape).copy()
+    limited = forms.power_limited_s(
+        sequence_s=sequence_s, power_s=power_s, voltage_span=flat.voltage_span, voltage_exponent=exponent
+    )
+    spent = forms.limited_energy_j(dynamic_j=energy, idle_w=flat.idle_w, tdp_w=flat.tdp_w, limited_s=limited)
     host_s = flat.host * network.launches
     hosted = limited
     if (host_s > 0).any():
@@ -204,7 +208,7 @@ def _evaluate(
     latency = np.maximum(hosted, bound)
     launch_s = sum(kernels.counts) * flat.launch
     launches_s = np.minimum(latency, np.maximum(flat.time_factor * launch_s, host_s))
-    figures = _figures(network, flat, batch, bound, energy, latency, launches_s)
+    figures = _figures(network, flat, batch, bound, spent, latency, launches_s)
     if not ladder:
         return figures
     rungs = {cause: sums[cause] for cause in ("arithmetic", "sequence", "dimension_fit", "unit_allocation")}

@@ -1,7 +1,7 @@
 """Energy and the power limit, in symbols: one model for joules and for the time that a power limit allows.
 
-Sources: the form of the energy roofline, Choi, Bedard, Fowler, Vuduc, IPDPS 2013, doi 10.1109/IPDPS.2013.77; the soft
-maximum and the exponents are this project's own (docs/model.md).
+Sources: the form of the energy roofline, Choi, Bedard, Fowler, Vuduc, IPDPS 2013, doi 10.1109/IPDPS.2013.77; the law of clock
+and voltage, and the soft maximum of device and host, are this project's own (docs/model.md).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from .symbols import (
     cache_byte_j_reference,
     device_s,
     dynamic_j,
-    energy_share,
     floor_w,
     flop_j,
     flop_j_reference,
@@ -29,6 +28,7 @@ from .symbols import (
     latency,
     launch_ratio,
     launches_s,
+    limited_s,
     node,
     node_exponent,
     node_reference,
@@ -38,9 +38,12 @@ from .symbols import (
     ratio,
     sequence_s,
     sharpness,
+    static_w,
     tdp_w,
     traffic,
     traffic_min,
+    voltage_exponent,
+    voltage_span,
     weights,
     work,
     work_min,
@@ -54,7 +57,7 @@ _LONG: Final = sp.Rational(1, 1000)
 
 _spilled = maximum(0, traffic_min - on_chip)
 _held = minimum(1, device_s / _LONG)
-_benchmarked = device_s**sharpness + (energy_share * power_s) ** sharpness
+_lowered = (sequence_s**voltage_exponent * power_s) ** (1 / (1 + voltage_exponent))
 
 FORMS: Final = (
     ClosedForm(
@@ -71,18 +74,20 @@ FORMS: Final = (
         doc="Energy of arithmetic, of traffic to main memory and of all bytes on the chip, net of idle.",
     ),
     ClosedForm(
-        name="power_limit_s", expression=dynamic_j / (tdp_w - idle_w), unit="s", source=_OURS, domain=(tdp_w > idle_w,),
-        doc="The shortest time in which the chip can spend that energy within its power limit.",
+        name="power_limit_s", expression=(dynamic_j + (idle_w - static_w) * sequence_s) / (tdp_w - static_w), unit="s",
+        source=_OURS, domain=(tdp_w > static_w,),
+        doc="Time in which the power limit allows the energy of a pass, all but static power, at full clock and voltage.",
     ),
     ClosedForm(
-        name="power_limited_s", expression=(sequence_s**sharpness + power_s**sharpness) ** (1 / sharpness),
-        unit="s", source=_OURS,
-        doc="Time of a network: a soft maximum of its kernels in a row and the time that the power limit allows.",
+        name="power_limited_s", expression=maximum(sequence_s, power_s / voltage_span, _lowered), unit="s", source=_OURS,
+        doc="Time of a network within the power limit: a lower clock needs less voltage, so a cycle takes less energy.",
     ),
     ClosedForm(
-        name="throttled_s",
-        expression=_benchmarked ** (_held / sharpness) * device_s ** (1 - _held),
-        unit="s", source=_OURS,
+        name="limited_energy_j", expression=minimum(dynamic_j, (tdp_w - idle_w) * limited_s), unit="J", source=_OURS,
+        doc="Energy net of idle at the clock that the power limit leaves: all of it, or what brings the power to the limit.",
+    ),
+    ClosedForm(
+        name="throttled_s", expression=limited_s**_held * device_s ** (1 - _held), unit="s", source=_OURS,
         doc="Time of a kernel that a benchmark runs again and again: the longer it is, the more of the power limit it meets.",
     ),
     ClosedForm(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from . import _compiled as forms
 from .accelerator import Accelerator
-from .assembly import energies, load_ratio, machine, si_of
+from .assembly import energies, idle_of_tdp, load_ratio, machine, si_of, tdp_of_idle, voltages
 from .calibration import Resolved, Runtime
 from .columns import Table, columns_of
 from .compiled import CAUSES, Estimate, evaluate
@@ -192,12 +192,12 @@ def _times(chip: Accelerator, constants: Resolved, base: Machine, given: Mapping
 
 
 def _powers(chip: Accelerator, constants: Resolved, ratio: Array, given: Mapping[str, Array]) -> dict[str, Array]:
-    """Return power limit and idle power; a limit that is not published follows the peak, by its `ratio` to the base's."""
-    share = constants.energy.idle_share.si
+    """Return power limit, idle and static power; an unpublished limit follows the peak, by its `ratio` to the base's."""
     tdp = given.get("tdp", np.array([si_of(chip.tdp)]))
     idle = given.get("idle_power", np.array([si_of(chip.idle_power)]))
     if np.isnan(tdp).all():
         narrow = [rate.si for dtype, rate in chip.peak_dense.items() if DTYPE_BYTES[dtype] <= DTYPE_BYTES["bf16"]]
         tdp = constants.energy.tdp_per_peak.si * (min(narrow, default=math.nan) * ratio)
-        tdp = np.where(idle > 0, np.maximum(tdp, idle / share), tdp)
-    return {"tdp_w": tdp, "idle_w": share * tdp if np.isnan(idle).all() else idle}
+        tdp = np.where(idle > 0, np.maximum(tdp, tdp_of_idle(constants, idle)), tdp)
+    idle = idle_of_tdp(constants, tdp) if np.isnan(idle).all() else idle
+    return {"tdp_w": tdp, "idle_w": idle, "static_w": voltages(constants, tdp, idle)["static_w"]}

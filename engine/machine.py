@@ -68,6 +68,9 @@ class Machine:
     workspace: float
     tdp_w: float
     idle_w: float
+    static_w: float
+    voltage_span: float
+    voltage_exponent: float
     flop_j: float
     conv_factor: float
     byte_j: float
@@ -92,7 +95,6 @@ class Machine:
     transform_weights: float
     attention: float
     softmax_work: float
-    power_exponent: float
     time_factor: float
     energy_factor: float
     host: float

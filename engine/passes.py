@@ -334,7 +334,8 @@ def _tiled(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
 def _transformable(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     """Return the arithmetic of convolutions as products of their windows, or in Winograd's form where that takes less.
 
-    Its arithmetic and its bytes stand in place of those of the kernel.
+    Time and energy are each that of the form that takes less of it, so that neither falls with the batch: where the power
+    limit decides, a runtime that tunes takes the form of less energy. Its arithmetic and bytes stand in place of the kernel's.
     """
     m, k = on.m, some.k
     size = {"channels": k.channels, "columns": k.columns, "groups": k.groups, "winograd_tiles": k.winograd_tiles * some.b}
@@ -350,8 +351,18 @@ def _transformable(some: _Some, on: Pass, ladder: bool) -> dict[str, Array]:
     )  # fmt: skip
     lean |= {"work": work, "activations": forms.winograd_activations(**moved)}
     implicit = _products(some, on, ladder) | {"work": some.work, "activations": some.activations}
-    less = lean["full"] < implicit["full"]
-    return {name: np.where(less, lean[name], values) for name, values in implicit.items()}
+    faster = lean["full"] < implicit["full"]
+    saving = convolution_j(m, lean["work"], lean["activations"]) < convolution_j(m, some.work, some.activations)
+    by = dict.fromkeys(implicit, faster) | {"work": saving, "activations": saving}
+    return {name: np.where(by[name], lean[name], values) for name, values in implicit.items()}
+
+
+def convolution_j(m: Table | Machine, work: Any, activations: Any) -> Any:
+    """Return the energy of a convolution's arithmetic and activations on the chip [J]; its weights are the same in any form."""
+    return forms.dynamic_energy_j(
+        work=work, flop_j=m.flop_j * m.conv_factor, traffic=0.0, byte_j=0.0, weights=0.0, activations=activations,
+        cache_byte_j=m.cache_byte_j,
+    )  # fmt: skip
 
 
 def _fastest(options: Iterator[Option], size: Mapping[str, Any], on: Pass, ladder: bool) -> dict[str, Array]:

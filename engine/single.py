@@ -68,7 +68,9 @@ class KernelMachine:
     cache_byte_j: float
     tdp_w: float
     idle_w: float
-    power_exponent: float
+    static_w: float
+    voltage_span: float
+    voltage_exponent: float
     softmax_work: float
     tile_efficiency: float
     head_loss: float
@@ -136,7 +138,8 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
     dtype = next((name for name in recipe.peaks if name in chip.peak_dense), None)
     if dtype is None:
         raise unknown(f"peak of {chip.id} in", format_, chip.dtypes)
-    spread, tile_set, watts = kernel.residual, tiles(constants.kernel_tiles), power(chip, constants)
+    spread, tile_set = kernel.residual, tiles(constants.kernel_tiles)
+    watts = {name: value for name, value in power(chip, constants).items() if name != "assumed"}
     return KernelMachine(
         hardware=chip.id, operator=kernel.operator, format=format_, tile_set=tile_set,
         operand_bytes=recipe.operand_bytes, weight_bytes=recipe.weight_bytes,
@@ -158,8 +161,7 @@ def kernel_machine(chip: Accelerator, constants: Resolved, kernel: KernelConstan
         winograd=si_of(kernel.winograd), transform=si_of(kernel.transform, 1.0),
         transform_weights=si_of(kernel.transform_weights, 1.0),
         ratio_p10=si_of(spread and spread.p10), ratio_p90=si_of(spread and spread.p90),
-        energy_share=si_of(kernel.energy_share, 0.0), tdp_w=watts["tdp_w"], idle_w=watts["idle_w"],
-        power_exponent=si_of(constants.network.power_exponent, 1.0), byte_j=constants.energy.byte.si,
+        energy_share=si_of(kernel.energy_share, 0.0), byte_j=constants.energy.byte.si, **watts,
         **energies_of(chip, constants, dtype),
         **product_constants(kernel), **bound_memory(chip),
     )  # fmt: skip
@@ -226,11 +228,14 @@ def _throttled(m: KernelMachine, seconds: Array, work: Array, weights: Array, ac
         work=work, flop_j=m.flop_j, traffic=_far(m, weights, activations), byte_j=m.byte_j,
         activations=activations, weights=weights, cache_byte_j=m.cache_byte_j,
     )  # fmt: skip
-    limited = forms.throttled_s(
-        device_s=seconds, power_s=forms.power_limit_s(dynamic_j=joules, tdp_w=m.tdp_w, idle_w=m.idle_w),
-        energy_share=m.energy_share, sharpness=m.power_exponent,
-    )  # fmt: skip
-    return np.where(np.isnan(limited), seconds, limited)
+    power_s = forms.power_limit_s(
+        dynamic_j=m.energy_share * joules, sequence_s=seconds, tdp_w=m.tdp_w, idle_w=m.idle_w, static_w=m.static_w
+    )
+    limited = forms.power_limited_s(
+        sequence_s=seconds, power_s=power_s, voltage_span=m.voltage_span, voltage_exponent=m.voltage_exponent
+    )
+    throttled = forms.throttled_s(device_s=seconds, limited_s=limited)
+    return np.where(np.isnan(throttled), seconds, throttled)
 
 
 def _tiled(m: KernelMachine, rows: Array, columns: Array, contraction: Array, *, groups: Array) -> Array:

@@ -140,6 +140,7 @@ def machines(draw: st.DrawFn, forms: Sequence[str] = FORMS) -> Machine:
     base = base_machine(draw(st.sampled_from(forms)), draw(st.sampled_from(["bf16", "int8"])))
     peak, bandwidth, cache_bytes = draw(decades(12, 16)), draw(decades(9.5, 13.5)), draw(decades(3, 9))
     highest, tdp_w = draw(st.floats(1.0, 1.2)), draw(decades(0, 3.5))
+    idle_w = tdp_w * draw(st.floats(0.0, 0.6))
     share = st.floats(0.2, 1.0)
     load_peak = peak * draw(st.one_of(st.just(1.0), st.floats(0.7, highest)))
     return replace(
@@ -147,7 +148,7 @@ def machines(draw: st.DrawFn, forms: Sequence[str] = FORMS) -> Machine:
         load_peak=load_peak, conv_peak=load_peak * draw(st.one_of(st.just(1.0), st.floats(0.3, 1.0))),
         cache=cache_bytes, on_chip=cache_bytes * draw(st.floats(1.0, 2.0)), units=float(draw(st.integers(1, 256))),
         reference_peak=peak * draw(st.sampled_from([0.5, 1.0])), vector_peak=peak / draw(st.floats(2.0, 64.0)),
-        tdp_w=tdp_w, idle_w=tdp_w * draw(st.floats(0.0, 0.6)), launch=draw(decades(-7, -4)),
+        tdp_w=tdp_w, idle_w=idle_w, static_w=idle_w * draw(st.floats(0.0, 1.0)), launch=draw(decades(-7, -4)),
         sustained=draw(share), bandwidth_share=draw(share), attention=draw(share), cache_ratio=draw(st.floats(1.0, 5.0)),
         feed=draw(decades(-3, -1)), wave_fill=draw(st.sampled_from([0.0, 7e-7])), wave_sharing=draw(st.floats(0.0, 1.0)),
         split_cost=draw(st.sampled_from([0.0, 2.6e-6])), tile_drain=draw(st.floats(0.0, 1.5)),
@@ -155,7 +156,8 @@ def machines(draw: st.DrawFn, forms: Sequence[str] = FORMS) -> Machine:
         host=draw(st.sampled_from([0.0, 3e-5])),
         host_sharpness=4.0, launch_ratio_p10=draw(st.floats(0.5, 0.9)), launch_ratio_p90=draw(st.floats(1.0, 2.0)),
         overlap_loss=draw(st.floats(0.0, 1.0)),
-        power_exponent=draw(st.sampled_from([1.0, 2.0, 6.0])), floor_w=draw(st.floats(0.0, 5.0)),
+        voltage_span=draw(st.sampled_from([1.0, 1.4, 3.0])), voltage_exponent=draw(st.sampled_from([0.5, 1.0, 2.0])),
+        floor_w=draw(st.floats(0.0, 5.0)),
         floor_flop_j=draw(decades(-14, -12)), floor_byte_j=draw(decades(-12, -11)),
         cache_byte_j=draw(st.sampled_from([0.0, 4e-11])),
         winograd=draw(st.sampled_from([0.0, 0.3, 1.0])) if base.form == "tiled" else 0.0,
@@ -322,7 +324,7 @@ BOX_RATES: dict[str, Any] = {
     "id": "box-probe", "name": "Box", "applies_to": {"hardware": ["box"]}, "sources": {"probe": {"title": "a probe"}},
     "network": {
         "launch": _q(1, "us"), "sustained": _q(1, "1"), "bandwidth_share": _q(1, "1"), "cache_ratio": _q(1, "1"),
-        "overlap_loss": _q(0.5, "1"), "power_exponent": _q(40, "1"),
+        "overlap_loss": _q(0.5, "1"),
     },
     "rates": {
         "work": {"gemm": _q(100, "GFLOP/s"), "conv": _q(50, "GFLOP/s")},

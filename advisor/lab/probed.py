@@ -57,7 +57,6 @@ def calibration(result: Result, identifier: str, date: str) -> Calibration:
         "network": {
             "launch": _quantity(1e6 * result.launch, "us"),
             "overlap_loss": _quantity(memory.overlap_loss, "1"),
-            "power_exponent": {"value": 6, "unit": "1", "source": "us", "note": "the rates were sustained within the limit"},
             **{name: {"value": 1, "unit": "1", "source": "us", "note": "rates say it"} for name in _IN_RATES},
         },
         "probe": {

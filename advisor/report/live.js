@@ -37,7 +37,7 @@ function tiled(size, m) {
   return { full: best.full, padded: forms.tiled_padded_s(best.chosen), waves: forms.tiled_waves_s(best.chosen) };
 }
 
-// A convolution as the product of its windows, or in Winograd's form where that takes less.
+// A convolution as the product of its windows, or in Winograd's form: time and energy each of the one that takes less of it.
 function convolution(size, m, windows) {
   if (!(m.winograd > 0 && size.winograd_tiles > 0)) return windows;
   const moved = { ...m, ...size, operand_bytes: m.element_bytes };
@@ -45,8 +45,13 @@ function convolution(size, m, windows) {
   const product = { ...size, rows: size.winograd_tiles, groups: forms.winograd_groups(size), taps: 1 };
   const lean = tiled(product, { ...m, sustained: m.winograd });
   const full = forms.winograd_s({ ...moved, compute_s: lean.full });
-  if (!(full < windows.full)) return windows;
-  return { ...lean, full, plain: work / m.load_peak, work, activations: forms.winograd_activations(moved) };
+  const activations = forms.winograd_activations(moved);
+  const joules = (given) =>
+    forms.dynamic_energy_j({ ...m, flop_j: m.flop_j * m.conv_factor, ...given, traffic: 0, byte_j: 0, weights: 0 });
+  const spent = { work: windows.work, activations: windows.activations };
+  const energy = joules({ work, activations }) < joules(spent) ? { work, activations } : spent;
+  const time = full < windows.full ? { ...lean, full, plain: work / m.load_peak } : windows;
+  return { ...time, ...energy };
 }
 
 function systolic(size, m) {
@@ -69,7 +74,8 @@ function compute(kernel, size, m, batch) {
     return { plain, padded: plain, waves: plain, full: work / size.full_peak / sustained };
   }
   if (kernel.kind === "gemm" || kernel.kind === "conv") {
-    return m.form === "tiled" ? convolution(size, m, { plain, ...tiled(size, m) }) : { plain, ...systolic(size, m) };
+    const { activations } = size;
+    return m.form === "tiled" ? convolution(size, m, { plain, work, activations, ...tiled(size, m) }) : { plain, ...systolic(size, m) };
   }
   if (kernel.kind === "attention") return { plain, ...attention(size, m, work) };
   return { plain, padded: plain, waves: plain, full: forms.plain_s({ work, peak: m.load_peak, sustained: m.sustained }) };
@@ -113,15 +119,18 @@ function pass(network, machine, batch) {
   });
   const dynamic_j = m.energy_factor * total((p) => p.energy_j);
   const sequence_s = m.time_factor * total((p) => p.seconds);
-  const power_s = forms.power_limit_s({ dynamic_j, idle_w: m.idle_w, tdp_w: m.tdp_w });
-  const device_s = forms.power_limited_s({ sequence_s, power_s, sharpness: m.power_exponent });
+  const watts = { idle_w: m.idle_w, static_w: m.static_w, tdp_w: m.tdp_w };
+  const power_s = forms.power_limit_s({ dynamic_j, sequence_s, ...watts });
+  const { voltage_span, voltage_exponent } = m;
+  const device_s = forms.power_limited_s({ sequence_s, power_s, voltage_span, voltage_exponent });
   const host_s = m.host * network.launches;
   const hosted = host_s > 0 ? forms.host_limited_s({ device_s, host_s, sharpness: m.host_sharpness }) : device_s;
   const latency = Math.max(hosted, bound);
   const launch_s = total(() => m.launch);
   const launches_s = Math.min(latency, Math.max(m.time_factor * launch_s, host_s));
   const percentile = (ratio, launch_ratio) => forms.interval_s({ latency, launches_s, ratio, launch_ratio });
-  const energy = forms.energy_j({ idle_w: m.idle_w, latency, dynamic_j });
+  const spent_j = forms.limited_energy_j({ dynamic_j, idle_w: m.idle_w, tdp_w: m.tdp_w, limited_s: device_s });
+  const energy = forms.energy_j({ idle_w: m.idle_w, latency, dynamic_j: spent_j });
   const ladder = rungs(total, parts, m, { launch_s, host_s, sequence_s, hosted, bound });
   return {
     batch, bound, estimate: latency,

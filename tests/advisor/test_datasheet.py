@@ -172,7 +172,7 @@ def test_json_has_the_spec_and_the_sheet(capsys: pytest.CaptureFixture[str]) -> 
     assert body["derived"]["bf16"]["ridge_point_flop_per_byte"] == pytest.approx(121e12 / 300.1e9)
     assert {gap["figure"]: gap["rules"] for gap in body["missing"]}["idle_power"] == ["J406"]
     assert body["calibration"]["level"] == "chip measured"
-    assert sum(row["records"] for row in body["measurements"]) == 7
+    assert sum(row["records"] for row in body["measurements"]) == 11
 
 
 @pytest.mark.parametrize(

@@ -264,8 +264,11 @@ def test_a_formula_of_one_line_is_told_with_units() -> None:
         "peak / bandwidth", "(121 TFLOP/s) / (300.1 GB/s)",
     )  # fmt: skip
     limited = steps["time of the network"]
-    assert limited.text == "(power_s**sharpness + sequence_s**sharpness)**(1 / sharpness)"
-    assert re.fullmatch(r"\(\([\d.]+ [um]s\)\*\*6 \+ \([\d.]+ ms\)\*\*6\)\*\*\(1 / 6\)", limited.substituted)
+    lowered = "(power_s * sequence_s**voltage_exponent)**(1 / (voltage_exponent + 1))"
+    assert limited.text == f"max(sequence_s, power_s / voltage_span, {lowered})"
+    times = r"[\d.]+ ms"
+    numbers = rf"max\({times}, {times} / 1\.38, \({times} \* \({times}\)\*\*1\.37\)\*\*\(1 / \(1\.37 \+ 1\)\)\)"
+    assert re.fullmatch(numbers, limited.substituted)
 
 
 def test_a_long_formula_is_told_in_parts_that_lead_to_its_value() -> None:

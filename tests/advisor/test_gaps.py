@@ -46,13 +46,15 @@ FORMS: dict[str, dict[str, Any]] = {
     "tiled": {"peak_dense": PEAKS, "flop_per_clock": PER_CLOCK},
     "systolic": {
         "peak_dense": {"bf16": quantity(275, "TFLOP/s")}, "flop_per_clock": {"bf16": quantity(32768, "FLOP/clk")},
-        "max_clock": quantity(1100, "MHz"), "matrix_array": ARRAY,
+        "max_clock": quantity(1100, "MHz"), "matrix_array": ARRAY, "tdp": quantity(150, "W"),
     },
     "roof": {
         "peak_dense": {"bf16": quantity(13, "TFLOP/s")}, "flop_per_clock": {"bf16": quantity(1000, "FLOP/clk")},
         "parallel_units": quantity(13, "core"), "max_clock": quantity(1100, "MHz"), "unit_memory": quantity(1, "KiB"),
+        "tdp": quantity(80, "W"),
     },
 }  # fmt: skip
+"""Chips that meet their power limit at the largest batch, so that what the limit rests on tells."""
 WIDE = {"peak_dense": {"fp32": quantity(67, "TFLOP/s")}, "flop_per_clock": {"fp32": quantity(256, "FLOP/clk")}}
 
 

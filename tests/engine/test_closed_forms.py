@@ -39,14 +39,14 @@ _DECADES = {
     "flop_j_reference": (-14, -10), "byte_j": (-13, -9), "node": (-8.7, -7), "node_reference": (-8.7, -7),
     "cache_byte_j": (-13, -9), "cache_byte_j_reference": (-13, -9),
     "node_exponent": (-0.5, 0.5), "kind_factor": (-1, 1),
-    "sustained": (-1, 0), "bandwidth_share": (-1, 0), "cache_ratio": (0, 1), "overlap_loss": (-2, 0), "energy_share": (-1, 0.3),
+    "sustained": (-1, 0), "bandwidth_share": (-1, 0), "cache_ratio": (0, 1), "overlap_loss": (-2, 0), "voltage_span": (0, 0.6),
     "reference_peak": (9, 16), "vector_peak": (9, 14), "weight_bytes": (-0.3, 1), "result_bytes": (-0.3, 1),
     "clock_reference": (8, 10), "clocked": (-2, 0), "launch_fitted": (-8, -4), "wave_sharing": (-2, 0), "tile_drain": (-2, 0.5),
     "softmax_work": (0, 2.5), "tile_efficiency": (-0.5, 0), "slice_tokens": (1, 4), "walk": (-8, -5), "transform": (-1, 0.7),
     "transform_weights": (-1, 0.7), "quantize_share": (-1, 0.5), "host_s": (-7, 0), "device_s": (-7, 0), "launches_s": (-8, -1),
     "ratio": (-0.5, 0.5), "launch_ratio": (-0.5, 0.5), "tile_fill": (-1, 2), "tile_edge": (-1, 2), "misalignment": (-2, 0),
     "winograd_tiles": (0, 6), "launch_growth": (-9, -6), "sample_s": (-9, -3), "tried": (0, 4), "head_loss": (-2, 0),
-    "routed": (-2, 0),
+    "routed": (-2, 0), "static_w": (-2, 2.5), "limited_s": (-7, 0), "voltage_exponent": (-0.5, 0.5),
 }  # fmt: skip
 """The other symbols: powers of ten; those that may be 0 also are."""
 
@@ -143,8 +143,8 @@ OUTSIDE = [
     ("ridge_batch", {"bandwidth": 1.0, "peak": 10.0, "traffic_each": 1.0, "traffic_once": 5.0, "work_each": 10.0}),
     ("ridge_batch", {"bandwidth": 1.0, "peak": 10.0, "traffic_each": 2.0, "traffic_once": 5.0, "work_each": 10.0}),
     ("arithmetic_intensity", {"traffic": 0.0, "work": 1.0}),
-    ("power_limit_s", {"dynamic_j": 1.0, "idle_w": 70.0, "tdp_w": 70.0}),
-    ("power_limit_s", {"dynamic_j": 1.0, "idle_w": 71.0, "tdp_w": 70.0}),
+    ("power_limit_s", {"dynamic_j": 1.0, "idle_w": 75.0, "static_w": 70.0, "sequence_s": 1.0, "tdp_w": 70.0}),
+    ("power_limit_s", {"dynamic_j": 1.0, "idle_w": 75.0, "static_w": 71.0, "sequence_s": 1.0, "tdp_w": 70.0}),
     ("interval_s", {"latency": 1.0, "launches_s": 1.1, "ratio": 1.2, "launch_ratio": 1.5}),
 ]
 """Closed forms with a domain, and points outside it."""
@@ -171,7 +171,11 @@ def test_forms_by_hand() -> None:
     bound = {"peak_max": 100.0, "bandwidth": 10.0, "work_min": 500.0, "traffic_min": 90.0}
     assert FORMS["latency_lower_bound_s"].at(bound | {"on_chip": 30.0}) == 6
     assert FORMS["latency_lower_bound_s"].at(bound | {"on_chip": 99.0}) == 5
-    assert FORMS["power_limit_s"].at({"dynamic_j": 6.0, "idle_w": 10.0, "tdp_w": 13.0}) == 2
+    watts = {"idle_w": 10.0, "static_w": 4.0, "tdp_w": 13.0}
+    assert FORMS["power_limit_s"].at(watts | {"dynamic_j": 6.0, "sequence_s": 2.0}) == (6 + 6 * 2) / 9
+    voltage = {"voltage_span": 2.0, "voltage_exponent": 1.0, "sequence_s": 2.0}
+    assert [FORMS["power_limited_s"].at(voltage | {"power_s": power_s}) for power_s in (1.0, 4.5, 32.0)] == [2, 3, 16]
+    assert [FORMS["limited_energy_j"].at(watts | {"dynamic_j": joules, "limited_s": 2.0}) for joules in (5.0, 9.0)] == [5, 6]
     assert FORMS["energy_j"].at({"dynamic_j": 6.0, "idle_w": 10.0, "latency": 2.0}) == 26
     joules = {"work": 8.0, "flop_j": 2.0, "traffic": 3.0, "byte_j": 5.0, "activations": 4.0, "weights": 6.0}
     assert FORMS["dynamic_energy_j"].at(joules | {"cache_byte_j": 7.0}) == 8 * 2 + 3 * 5 + (4 + 6) * 7

@@ -111,10 +111,12 @@ def test_a_long_product_meets_the_power_limit_and_a_short_one_a_part_of_it() -> 
         (16384, 6 * 16384**2),
         (1024, 0),
     ):  # 1.6 GB, all of which comes from memory; 6 MB, of which nothing does
-        alone, on = product(machine(), size, size, size), machine(energy_share=0.7)
+        alone, on = product(machine(), size, size, size), machine(energy_share=3.0)
         joules = 2 * size**3 * on.flop_j + traffic * on.byte_j + 6 * size**2 * on.cache_byte_j
-        power_s = 0.7 * joules / (on.tdp_w - on.idle_w)
-        whole = (alone**6 + power_s**6) ** (1 / 6)
+        power_s = (3 * joules + (on.idle_w - on.static_w) * alone) / (on.tdp_w - on.static_w)
+        lowered = (alone**on.voltage_exponent * power_s) ** (1 / (1 + on.voltage_exponent))
+        whole = max(alone, power_s / on.voltage_span, lowered)
+        assert whole > alone
         held = min(1.0, alone / 1e-3)
         assert product(on, size, size, size) == pytest.approx(whole**held * alone ** (1 - held), rel=1e-12)
         assert (alone > 1e-3) == (size == 16384)
@@ -175,8 +177,8 @@ GEFORCE: Mapping[str, Mapping[str, Mapping[int, float]]] = {
 78 and 124. No fit saw them."""
 
 
-@pytest.mark.parametrize("hardware", GEFORCE)
-def test_products_of_geforce_go_by_the_clock_that_it_holds_under_load(hardware: str) -> None:
+@pytest.mark.parametrize(("hardware", "most"), [("nvidia-rtx4090", 0.045), ("nvidia-rtx5090", 0.085)])
+def test_products_of_geforce_go_by_the_clock_that_it_holds_under_load(hardware: str, most: float) -> None:
     catalog = strategies.catalog()
     chip, constants = catalog.accelerators[hardware], catalog.constants[hardware]
     kernel = next(kernel for kernel in constants.kernels if kernel.operator == "gemm")
@@ -187,7 +189,7 @@ def test_products_of_geforce_go_by_the_clock_that_it_holds_under_load(hardware: 
             for format_, rates in GEFORCE[hardware].items() for side, rate in rates.items()
         ]))  # fmt: skip
 
-    assert error(chip) < 0.06
+    assert error(chip) < most
     assert error(chip) < error(chip.model_copy(update={"load_clock": None}))
 
 

@@ -21,7 +21,7 @@ BARE: dict[str, Any] = {
     "bandwidth": BANDWIDTH, "bound_bandwidth": BANDWIDTH, "bandwidth_share": 1.0, "feed": math.inf, "tdp_w": 1e9,
     "units": 1.0, "sustained": 0.9, "time_factor": 1.0, "energy_factor": 1.0, "wave_fill": 0.0, "tile_drain": 0.0,
     "split_cost": 0.0, "winograd": 0.5, "transform": 1.0, "transform_weights": 2.0, "cache": 1.0, "flop_j": 1e-12,
-    "byte_j": 0.0, "cache_byte_j": 1e-12, "conv_factor": 1.0, "idle_w": 0.0,
+    "byte_j": 0.0, "cache_byte_j": 1e-12, "conv_factor": 1.0, "idle_w": 0.0, "static_w": 0.0,
 }  # fmt: skip
 """One unit whose tiles divide all sizes below, so that times are work over rates."""
 
@@ -97,7 +97,7 @@ def test_vgg_in_fp32_on_v100_runs_above_the_rate_of_its_windows() -> None:
 @settings(max_examples=30)
 @given(on=strategies.machines(forms=["tiled"]), batch=st.sampled_from([1.0, 7.0, 64.0]))
 def test_it_never_takes_longer_than_the_product_of_windows_but_for_the_energy(on: Machine, batch: float) -> None:
-    network, free = strategies.network("resnet18"), replace(on, tdp_w=1e12, idle_w=0.0)
+    network, free = strategies.network("resnet18"), replace(on, tdp_w=1e12, idle_w=0.0, static_w=0.0)
     assert seconds(network, free, batch) <= seconds(network, replace(free, winograd=0.0), batch) * (1 + 1e-12)
 
 
