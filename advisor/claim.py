@@ -103,7 +103,7 @@ class Fact(Model):
     estimate: Annotated[str, Field(description="a column of `advise predict`")] | None = None
     network: Literal["work", "macs", "parameters", "intensity", "unfused_intensity"] | None = None
     chip: Annotated[str, Field(description="a field of an accelerator, as in parallel_units or peak_dense.fp32")] | None = None
-    measured: Literal["latency", "throughput"] | None = None
+    measured: Literal["latency", "throughput", "energy", "power"] | None = None
 
     formula: Annotated[Expression | None, Field(description="an expression over the facts before it, in base units")] = None
     unit: Annotated[StatedUnit | None, Field(description="the unit that a formula is shown in")] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -18,6 +18,7 @@ from engine.compiled import estimate
 from engine.errors import RoofwiseError, unknown
 from engine.expressions import parse
 from engine.machine import DTYPE_BYTES, Machine
+from engine.measurement import Measurement, Point
 from engine.network import Network, build
 from engine.quantity import Quantity
 from engine.sizes import choose_sizes
@@ -38,9 +39,9 @@ Verdict = Literal[
 ]
 _FIGURE_FACTS: Final = {
     "latency": "latency_estimate_s", "throughput": "throughput_per_s", "utilization": "mfu", "energy": "energy_per_inference_j",
-    "batch": "batch",
+    "batch": "batch", "power": "power_w",
 }  # fmt: skip
-"""A figure of a series -> the fact whose unit it has."""
+"""A figure of a series, or a measured one -> the fact whose unit it has."""
 
 
 class ClaimError(RoofwiseError, ValueError):
@@ -219,7 +220,7 @@ class _Facts:
         )
 
     def _measured(self, fact: Fact, series: Series | None) -> Known:
-        """Return what records of the catalogue say of the same model, sizes, chip, format and batch: the best of them."""
+        """Return what records of the catalogue say of the same model, sizes, chip, format and batch: the fastest of them."""
         name, chip = fact.measured or "", self._accelerator(fact, series)
         workload, dtype = fact.workload or (series.workload if series else ""), fact.dtype or (series.dtype if series else "")
         sizes = self._built(fact, series).sizes
@@ -229,7 +230,7 @@ class _Facts:
             if (record.workload, record.hardware, record.dtype) == (workload, chip.id, dtype)
             and choose_sizes(self.catalog.workloads[workload], record.sizes) == sizes
         ]
-        values = np.array([_best(records, name, batch) for batch in self._batches(fact, series)])
+        values = np.array([_fastest(records, name, batch) for batch in self._batches(fact, series)])
         column = _FIGURE_FACTS[name]
         return Known(values=values, off=0.0, unit=NUMBERS[column][0], show=partial(shown, column))
 
@@ -274,13 +275,27 @@ def _figure(fact: Fact, series: Series) -> Known:
     )
 
 
-def _best(records: list[Any], name: str, batch: int) -> float:
-    """Return the least latency or the largest throughput that any record has at a batch; NaN where none does."""
+def _fastest(records: Sequence[Measurement], name: str, batch: int) -> float:
+    """Return a figure of the fastest point that any record has at a batch, of those whose power is known where it takes power.
+
+    NaN where there is none.
+    """
+    powered = name in ("energy", "power")
     points = [point for record in records for point in record.points if point.batch == batch]
-    found = [float(point.latency.si if point.latency else batch / point.throughput.si) for point in points]
+    found = [
+        (_seconds(point), point.power.si if point.power else float("nan")) for point in points if point.power or not powered
+    ]
     if not found:
         return float("nan")
-    return min(found) if name == "latency" else batch / min(found)
+    seconds, watts = min(found)
+    return {"latency": seconds, "throughput": batch / seconds, "power": watts, "energy": watts * seconds / batch}[name]
+
+
+def _seconds(point: Point) -> float:
+    """Return the time of a pass [s]: the latency, or batch over throughput where no latency is stated."""
+    if point.latency is not None:
+        return float(point.latency.si)
+    return point.batch / float(point.throughput.si) if point.throughput is not None else float("nan")
 
 
 def _big(value: float, unit: str) -> str:
