@@ -2,7 +2,7 @@
 
 Parts: kernels (a quarter of the shapes held out; chips left out), networks (chips, sweeps and networks left out; intervals),
 decisions (the batch for a latency limit, from predictions alone), ranking (chips by throughput and latency), eager
-(frameworks on a calibrated host), energy (against every published power of a chip alone). `benchmarks/bounds.py` holds the
+(frameworks on a calibrated host), energy (against published powers of chips alone). `benchmarks/bounds.py` holds the
 lower bound against every row. Beside each figure stand the plain roofline and, for networks, the layered one. Nothing here is
 fitted to the points that it is judged on, but for constants of runtimes where a line says that the host is unknown.
 """
@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import boards
 import fit_kernels
 import fit_networks
 import fit_runtimes
@@ -319,7 +320,7 @@ SEEN: Final = "bert-base"
 
 def print_energy(catalog: Catalog, data: Path) -> None:
     """Print predicted against measured power and energy per inference, with all cores at work."""
-    print("Energy and power against every published power of a chip alone: estimate over measured, error in %")
+    print("Energy and power of Qualcomm's Cloud AI 100, all cores at work: estimate over measured, error in %")
     print(f"  {'network':14}{'batch':>6}{'samples/s':>11}{'power':>8}{'energy':>8}")
     known = names.networks(catalog)
     errors: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
@@ -339,6 +340,7 @@ def print_energy(catalog: Catalog, data: Path) -> None:
             power, energy = 100 * np.median(abs(np.array(errors[seen])), axis=0)
             held = f"median absolute error of the power {power:.0f} %, of the energy {energy:.0f} %"
             print(f"  {title}: {len(errors[seen])} rows, {held}")
+    boards.print_boards(catalog)
 
 
 def powered(data: Path) -> Iterator[Mapping[str, str]]:

@@ -13,7 +13,7 @@ FULL_W = 647.0
 """What ViT-L/16 at batch 256 in TF32 draws on an H100 of 700 W at full clock."""
 CLOCKS = {199.0: 625, 298.0: 1132, 395.0: 1501, 493.0: 1731, 591.0: 1889, FULL_W: 1969}
 """Its draw [W] -> its clock [MHz] under limits of 200 to 700 W: Ujeniya and others 2026, arXiv 2604.11391, figures 6b and 9b.
-The law's constants were fitted to these."""
+The law's constants were fitted to these, read as others had transcribed them."""
 TRAINED = {200.0: 9699.3, 300.0: 17982.3, 400.0: 24853.4, 500.0: 27705.3, 600.0: 29250.0, 700.0: 30271.0}
 """The limit [W] -> tokens of Llama-3 8B a second in training on such a chip: Mayr and others 2026, arXiv 2603.16164, table 4.
 No fit saw them."""
