@@ -18,7 +18,7 @@ from engine.compiled import estimate
 from engine.errors import RoofwiseError, unknown
 from engine.expressions import parse
 from engine.machine import DTYPE_BYTES, Machine
-from engine.measurement import Measurement, Point
+from engine.measurement import Measurement
 from engine.network import Network, build
 from engine.quantity import Quantity
 from engine.sizes import choose_sizes
@@ -282,20 +282,11 @@ def _fastest(records: Sequence[Measurement], name: str, batch: int) -> float:
     """
     powered = name in ("energy", "power")
     points = [point for record in records for point in record.points if point.batch == batch]
-    found = [
-        (_seconds(point), point.power.si if point.power else float("nan")) for point in points if point.power or not powered
-    ]
+    found = [(point.seconds, point.power.si if point.power else float("nan")) for point in points if point.power or not powered]
     if not found:
         return float("nan")
     seconds, watts = min(found)
     return {"latency": seconds, "throughput": batch / seconds, "power": watts, "energy": watts * seconds / batch}[name]
-
-
-def _seconds(point: Point) -> float:
-    """Return the time of a pass [s]: the latency, or batch over throughput where no latency is stated."""
-    if point.latency is not None:
-        return float(point.latency.si)
-    return point.batch / float(point.throughput.si) if point.throughput is not None else float("nan")
 
 
 def _big(value: float, unit: str) -> str:

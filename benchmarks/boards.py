@@ -23,20 +23,21 @@ class Board(NamedTuple):
 
 
 def boards(record: Measurement, catalog: Catalog) -> Iterator[Board]:
-    """Yield the batches of a record whose power and rate are stated.
+    """Yield the batches of a record whose power is stated.
 
     At the measured rate a pass draws idle power, and the energy beside it over the time that was measured.
     """
     idle_w = catalog.machine(record.hardware, record.dtype, record.runtime).idle_w
     for point in record.points:
-        if point.power is None or point.throughput is None:
+        if point.power is None:
             continue
         (row,) = predict(
             record.workload, [record.hardware], [point.batch], [record.dtype], sizes=record.sizes, runtime=record.runtime,
             catalog=catalog,
         )  # fmt: skip
         dynamic_j = row["energy_per_inference_j"] - idle_w / row["throughput_per_s"]
-        yield Board(record.hardware, point.batch, point.power.si, row["power_w"], idle_w + dynamic_j * point.throughput.si)
+        at_rate_w = idle_w + dynamic_j * point.batch / point.seconds
+        yield Board(record.hardware, point.batch, point.power.si, row["power_w"], at_rate_w)
 
 
 def print_boards(catalog: Catalog) -> None:

@@ -38,6 +38,13 @@ class Point(Model):
     power: Power | None = None
     """average power of the chip"""
 
+    @property
+    def seconds(self) -> float:
+        """Return the time of one pass [s]: the latency, or batch over throughput where none is stated; NaN without both."""
+        if self.latency is not None:
+            return float(self.latency.si)
+        return self.batch / float(self.throughput.si) if self.throughput is not None else float("nan")
+
 
 class Conditions(Model):
     """What else there is to know of a machine while it was measured."""

@@ -246,7 +246,4 @@ def _spec_points(record: Measurement) -> Iterator[tuple[int, float, float]]:
     """Yield batch, seconds and power [W] of every point; NaN is a power that is not given."""
     for point in record.points:
         watts = float("nan") if point.power is None else point.power.si
-        if point.latency is not None:
-            yield point.batch, point.latency.si, watts
-        elif point.throughput is not None:
-            yield point.batch, point.batch / point.throughput.si, watts
+        yield point.batch, point.seconds, watts
