@@ -90,9 +90,18 @@ def of_runtimes(catalog: Catalog, *runtimes: str, unseen: bool = False) -> list[
     return [r for r in catalog.measurements if r.runtime in runtimes and unseen == (not UNSEEN.isdisjoint(r.sources))]
 
 
+MISSED: Final = pytest.mark.xfail(strict=True, reason="160 of 167 points are within the p90, 95.8 %; it was 161")
+
+
 @pytest.mark.parametrize(
     ("runtimes", "least", "most"),
-    [("graph", 0.88, 0.06), ("compiled", 0.955, 0.15), ("session", 0.94, 0.21), ("eager eager_v1", 0.94, 0.215)],
+    [
+        ("graph", 0.88, 0.06),
+        ("compiled", 0.955, 0.15),
+        pytest.param("compiled", 0.96, 0.15, marks=MISSED),
+        ("session", 0.94, 0.21),
+        ("eager eager_v1", 0.94, 0.215),
+    ],
 )
 def test_every_runtime_keeps_its_p90_and_its_mean_error(catalog: Catalog, runtimes: str, least: float, most: float) -> None:
     """Of all records of a runtime, or of those fitted together; bounds are what docs/accuracy.md reports, to the worse side."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -177,7 +177,15 @@ GEFORCE: Mapping[str, Mapping[str, Mapping[int, float]]] = {
 78 and 124. No fit saw them."""
 
 
-@pytest.mark.parametrize(("hardware", "most"), [("nvidia-rtx4090", 0.045), ("nvidia-rtx5090", 0.085)])
+MISSED: Final = pytest.mark.xfail(
+    strict=True, reason="8.0 % off since products meet the power limit by clock and voltage; 5.6 before"
+)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "most"),
+    [("nvidia-rtx4090", 0.045), ("nvidia-rtx5090", 0.085), pytest.param("nvidia-rtx5090", 0.06, marks=MISSED)],
+)
 def test_products_of_geforce_go_by_the_clock_that_it_holds_under_load(hardware: str, most: float) -> None:
     catalog = strategies.catalog()
     chip, constants = catalog.accelerators[hardware], catalog.constants[hardware]
